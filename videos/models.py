@@ -1,0 +1,154 @@
+"""Videos and what is known about each of their frames."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from videos.timetable import FrameTimes
+
+
+class Video(models.Model):
+    """One source file in storage. Its frames, once known, never change (trigger)."""
+
+    class State(models.TextChoices):
+        REGISTERED = "registered"  # in storage, its frames not yet counted
+        READY = "ready"  # the time table is known; work can be done on it
+        UNREADABLE = "unreadable"  # the machine could not decode it, and says why
+        RETIRED = "retired"  # a person took it out of use
+
+    key = models.CharField(max_length=512, unique=True, help_text="Where it is in storage.")
+    title = models.CharField(max_length=200)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.REGISTERED)
+    sha256 = models.CharField(max_length=64, unique=True)
+    size_bytes = models.BigIntegerField()
+
+    # Set by the probe, all at once.
+    width = models.PositiveIntegerField(null=True, help_text="Coded pixels, before rotation.")
+    height = models.PositiveIntegerField(null=True, help_text="Coded pixels, before rotation.")
+    rotation = models.SmallIntegerField(
+        default=0, help_text="Degrees clockwise that a player must turn the picture by."
+    )
+    frame_count = models.PositiveIntegerField(null=True, help_text="Displayed frames.")
+    time_base_num = models.PositiveIntegerField(null=True)
+    time_base_den = models.PositiveIntegerField(null=True)
+    frame_times = models.BinaryField(null=True, help_text="videos.timetable.FrameTimes.pack()")
+    duration_ticks = models.BigIntegerField(
+        null=True, help_text="First frame's start to last frame's end, in ticks of the time base."
+    )
+    variable_frame_rate = models.BooleanField(default=False)
+    has_audio = models.BooleanField(default=False)
+    codec = models.CharField(max_length=32, blank=True)
+    unreadable_reason = models.CharField(max_length=500, blank=True)
+
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    probed_at = models.DateTimeField(null=True)
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["state", "id"], name="video_by_state")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=["registered", "ready", "unreadable", "retired"]),
+                name="video_state_is_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(sha256__regex=r"^[0-9a-f]{64}$"),
+                name="video_sha256_is_a_digest",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(size_bytes__gt=0), name="video_size_is_positive"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(rotation__in=[0, 90, 180, 270]),
+                name="video_rotation_is_a_quarter_turn",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    frame_count__isnull=True,
+                    frame_times__isnull=True,
+                    time_base_num__isnull=True,
+                    time_base_den__isnull=True,
+                    width__isnull=True,
+                    height__isnull=True,
+                    duration_ticks__isnull=True,
+                    probed_at__isnull=True,
+                )
+                | models.Q(
+                    frame_count__gt=0,
+                    frame_times__isnull=False,
+                    time_base_num__gt=0,
+                    time_base_den__gt=0,
+                    width__gt=0,
+                    height__gt=0,
+                    duration_ticks__gt=0,
+                    probed_at__isnull=False,
+                ),
+                name="video_frames_known_all_or_nothing",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="ready") | models.Q(frame_count__isnull=False),
+                name="video_ready_has_frames",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state__in=["registered", "unreadable"])
+                | models.Q(frame_count__isnull=True),
+                name="video_without_frames_until_ready",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="unreadable", unreadable_reason__gt="")
+                | models.Q(state="retired")
+                | models.Q(state__in=["registered", "ready"], unreadable_reason=""),
+                name="video_unreadable_says_why",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="retired", retired_at__isnull=False)
+                | (~models.Q(state="retired") & models.Q(retired_at__isnull=True)),
+                name="video_retired_has_its_instant",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.title}"
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds per tick. Only on a probed video."""
+        if self.time_base_num is None or self.time_base_den is None:
+            raise ValueError(f"Video {self.pk} has not been probed.")
+        return Fraction(self.time_base_num, self.time_base_den)
+
+    @property
+    def times(self) -> FrameTimes:
+        """The frame-time table. Only on a probed video."""
+        if self.frame_times is None:
+            raise ValueError(f"Video {self.pk} has not been probed.")
+        return FrameTimes.unpack(bytes(self.frame_times), self.time_base)
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """From the first frame's start to the last frame's end; None before the probe."""
+        if self.duration_ticks is None:
+            return None
+        return float(self.duration_ticks * self.time_base)
+
+    @property
+    def fps(self) -> float | None:
+        """Average frames per second, for people to read; never for finding a frame."""
+        if self.frame_count is None or not self.duration_ticks:
+            return None
+        return float(self.frame_count / (self.duration_ticks * self.time_base))
+
+    @property
+    def display_size(self) -> tuple[int, int] | None:
+        """(width, height) in pixels as a person sees it, after rotation."""
+        if self.width is None or self.height is None:
+            return None
+        turned = self.rotation in (90, 270)
+        return (self.height, self.width) if turned else (self.width, self.height)
