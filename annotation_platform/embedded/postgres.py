@@ -218,7 +218,9 @@ class Postgres:
     def _write_settings(self, account: Account) -> None:
         """`postgresql.auto.conf` wins over postgresql.conf and is rewritten at each start."""
         values = self.settings | {"unix_socket_directories": str(self._socket_directory)}
-        lines = [f"{key} = '{value.replace(chr(39), chr(39) * 2)}'\n" for key, value in values.items()]
+        lines = [
+            f"{key} = '{value.replace(chr(39), chr(39) * 2)}'\n" for key, value in values.items()
+        ]
         path = self.data / "postgresql.auto.conf"
         path.write_text("# Written at every start of the embedded service.\n" + "".join(lines))
         os.chown(path, account.uid, account.gid)
@@ -245,18 +247,19 @@ class Postgres:
                 raise self._failure("PostgreSQL ended right after its start.")
             with contextlib.suppress(OSError):
                 lines = status.read_text().splitlines()
-                if len(lines) >= 8 and lines[7].strip() == "ready":
-                    if lines[0].strip() == str(self.process.pid):
-                        return
+                ready = len(lines) >= 8 and lines[7].strip() == "ready"
+                if ready and lines[0].strip() == str(self.process.pid):
+                    return
             time.sleep(0.02)
         failure = self._failure(f"PostgreSQL did not answer within {_START_SECONDS:.0f} seconds.")
         self.stop()
         raise failure
 
     def _has_database(self) -> bool:
-        return "platform" in self._command(
-            "psql", "-XAtc", "SELECT datname FROM pg_database", "postgres"
-        ).split()
+        return (
+            "platform"
+            in self._command("psql", "-XAtc", "SELECT datname FROM pg_database", "postgres").split()
+        )
 
     def _command(self, program: str, *arguments: str, connect: bool = True) -> str:
         assert self._program is not None
