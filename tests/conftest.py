@@ -25,10 +25,17 @@ _services: ThrowAwayServices | None = None
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the services once: in the controller; xdist's workers inherit the environment."""
-    global _services
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotation_platform.settings")
     os.environ["PLATFORM_TESTING"] = "1"
     os.environ.pop("STORAGE_URL", None)
+    _start_services(config)
+    import django  # only now: the settings read the addresses of the services
+
+    django.setup()  # before collection, which imports models
+
+
+def _start_services(config: pytest.Config) -> None:
+    global _services
     is_worker = hasattr(config, "workerinput")
     if is_worker or os.environ.get("PLATFORM_TEST_EXTERNAL") == "1":
         return
