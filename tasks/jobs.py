@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from celery import shared_task
+
+from tasks import services
+
+
+@shared_task(name="tasks.expire_leases")
+def expire_leases() -> dict[str, int]:
+    """Move claims whose lease ran out into grace, and those whose grace ran out to expired."""
+    return services.expire_leases()

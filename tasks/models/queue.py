@@ -1,0 +1,214 @@
+"""The queue: tasks, and the leased claims on their slots."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from contractors.models import Contractor, EligibilityPolicyVersion, Residence
+from tasks.models.projects import Guideline, PriceVersion, Project
+from videos.models import Video
+
+
+class Task(models.Model):
+    """One video in one project, to be annotated by `overlap` people independently."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft"
+        OPEN = "open"
+        FILLED = "filled"
+        ADJUDICATING = "adjudicating"
+        COMPLETED = "completed"
+        UNUSABLE = "unusable"
+        PAUSED = "paused"
+        CANCELLED = "cancelled"
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="tasks")
+    video = models.ForeignKey(Video, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=12, choices=State.choices, default=State.DRAFT)
+    overlap = models.PositiveSmallIntegerField()
+    max_overlap = models.PositiveSmallIntegerField()
+    held_slots = models.PositiveSmallIntegerField(
+        default=0, help_text="Assignments that occupy a slot: live, submitted or accepted"
+    )
+    priority = models.SmallIntegerField(default=0, help_text="Higher goes first")
+    state_reason = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    opened_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(
+        null=True, blank=True, help_text="completed, unusable or cancelled"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "video"], name="task_one_per_video"),
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=["draft", "open", "filled", "adjudicating", "completed", "unusable",
+                               "paused", "cancelled"]
+                ),
+                name="task_state_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(overlap__gte=1, max_overlap__gte=F("overlap"))
+                & Q(held_slots__lte=F("overlap")),
+                name="task_slots_within_overlap",
+            ),
+            models.CheckConstraint(
+                condition=(~Q(state="open") | Q(held_slots__lt=F("overlap")))
+                & (~Q(state="filled") | Q(held_slots=F("overlap")))
+                & (~Q(state="draft") | Q(held_slots=0)),
+                name="task_state_agrees_with_slots",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["draft", "cancelled"]) | Q(opened_at__isnull=False),
+                name="task_left_draft_has_opened_at",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["completed", "unusable", "cancelled"], ended_at__isnull=False)
+                | (
+                    ~Q(state__in=["completed", "unusable", "cancelled"])
+                    & Q(ended_at__isnull=True)
+                ),
+                name="task_ended_agrees_with_ended_at",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                F("project"), F("priority").desc(), F("id"),
+                condition=Q(state="open"),
+                name="task_queue",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"task {self.pk} ({self.state})"
+
+
+class Assignment(models.Model):
+    """A leased claim of one contractor on one slot of one task.
+
+    Everything that decides about it later is pinned here when it is claimed: price, guideline,
+    eligibility policy and residence.
+    """
+
+    class State(models.TextChoices):
+        ACTIVE = "active"
+        GRACE = "grace"
+        SUBMITTED = "submitted"
+        REWORK = "rework"
+        CLOSED = "closed"
+        RETURNED = "returned"
+        EXPIRED = "expired"
+        RELEASED = "released"
+
+    LEASED = (State.ACTIVE, State.GRACE, State.REWORK)
+    GIVEN_UP = (State.RETURNED, State.EXPIRED, State.RELEASED)
+
+    task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="assignments")
+    contractor = models.ForeignKey(Contractor, on_delete=models.PROTECT, related_name="assignments")
+    slot = models.PositiveSmallIntegerField(help_text="0 … overlap - 1")
+    occupies_slot = models.BooleanField(default=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
+
+    price_version = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, related_name="+")
+    price_cents = models.PositiveIntegerField()
+    screening_fee_cents = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3)
+    guideline = models.ForeignKey(Guideline, on_delete=models.PROTECT, related_name="+")
+    policy_version = models.ForeignKey(
+        EligibilityPolicyVersion, on_delete=models.PROTECT, related_name="+"
+    )
+    residence = models.ForeignKey(Residence, on_delete=models.PROTECT, related_name="+")
+    eligibility = models.JSONField(help_text="The decision and its inputs, as they were")
+
+    claimed_at = models.DateTimeField()
+    lease_expires_at = models.DateTimeField(null=True)
+    lease_ceiling_at = models.DateTimeField()
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(
+        null=True, blank=True, help_text="closed, returned, expired or released"
+    )
+    end_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["task", "slot"],
+                condition=Q(occupies_slot=True),
+                name="assignment_one_live_per_slot",
+            ),
+            models.UniqueConstraint(
+                fields=["task", "contractor"],
+                condition=~Q(state__in=["returned", "expired", "released"]),
+                name="assignment_one_live_per_task_and_contractor",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=["active", "grace", "submitted", "rework", "closed", "returned",
+                               "expired", "released"]
+                ),
+                name="assignment_state_is_known",
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(state__in=["active", "grace", "submitted", "rework"], occupies_slot=True)
+                    | Q(state__in=["returned", "expired", "released"], occupies_slot=False)
+                    | Q(state="closed")
+                ),
+                name="assignment_state_agrees_with_slot",
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(state__in=["active", "grace", "rework"], lease_expires_at__isnull=False)
+                    | (
+                        ~Q(state__in=["active", "grace", "rework"])
+                        & Q(lease_expires_at__isnull=True)
+                    )
+                ),
+                name="assignment_leased_has_lease",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["submitted", "rework", "closed"])
+                | Q(submitted_at__isnull=False),
+                name="assignment_submitted_has_submitted_at",
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(state__in=["closed", "returned", "expired", "released"],
+                      ended_at__isnull=False)
+                    | (
+                        ~Q(state__in=["closed", "returned", "expired", "released"])
+                        & Q(ended_at__isnull=True)
+                    )
+                ),
+                name="assignment_ended_agrees_with_ended_at",
+            ),
+            models.CheckConstraint(
+                condition=Q(price_cents__gt=0)
+                & Q(screening_fee_cents__lte=F("price_cents"))
+                & Q(lease_ceiling_at__gte=F("claimed_at")),
+                name="assignment_pins_are_usable",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["contractor"],
+                condition=Q(state__in=["active", "grace", "rework"]),
+                name="assignment_live_by_contractor",
+            ),
+            models.Index(
+                fields=["state"],
+                condition=Q(state__in=["active", "grace", "rework"]),
+                name="assignment_leased",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"assignment {self.pk} ({self.state})"
+
+    @property
+    def is_live(self) -> bool:
+        """Leased: the contractor may write to it."""
+        return self.state in self.LEASED

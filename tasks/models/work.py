@@ -1,0 +1,167 @@
+"""What contractors hand in: drafts, and the immutable submissions made from them."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import IntegerRangeField, RangeOperators
+from django.db import models
+from django.db.models import Case, F, Func, Q, Value, When
+from django.db.models.functions import Now
+
+from contractors.models import Contractor
+from tasks.models.queue import Assignment, Task
+
+
+class Draft(models.Model):
+    """The work of one contractor on one task as last saved; outlives its assignment."""
+
+    task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="+")
+    contractor = models.ForeignKey(Contractor, on_delete=models.PROTECT, related_name="+")
+    revision = models.PositiveIntegerField(default=0)
+    body = models.JSONField(default=dict)
+    saved_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["task", "contractor"], name="draft_one_per_task_and_contractor"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"draft {self.pk} r{self.revision}"
+
+
+class Submission(models.Model):
+    """One handed-in timeline. Its content never changes; only the decision about it does."""
+
+    class State(models.TextChoices):
+        SUBMITTED = "submitted"
+        IN_REVIEW = "in_review"
+        ACCEPTED = "accepted"
+        ACCEPTED_WITH_FIXES = "accepted_with_fixes"
+        CHANGES_REQUESTED = "changes_requested"
+        PAID_UNUSED = "paid_unused"
+        UNUSABLE_CONFIRMED = "unusable_confirmed"
+        REJECTED = "rejected"
+        AUTO_ACCEPTED = "auto_accepted"
+
+    class Verdict(models.TextChoices):
+        USABLE = "usable"
+        USABLE_WITH_ISSUES = "usable_with_issues"
+        UNUSABLE = "unusable"
+
+    UNDECIDED = (State.SUBMITTED, State.IN_REVIEW)
+
+    assignment = models.ForeignKey(
+        Assignment, on_delete=models.PROTECT, related_name="submissions"
+    )
+    round = models.PositiveSmallIntegerField(default=1, help_text="1, then one more per rework")
+    state = models.CharField(max_length=20, choices=State.choices, default=State.SUBMITTED)
+    screening_verdict = models.CharField(max_length=20, choices=Verdict.choices)
+    screening = models.JSONField(
+        default=dict, help_text="reason, start_frame, end_frame of what is wrong with the video"
+    )
+    frame_count = models.PositiveIntegerField(help_text="Displayed frames of the video")
+    segment_count = models.PositiveIntegerField()
+    draft_revision = models.PositiveIntegerField(null=True)
+    submitted_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["assignment", "round"], name="submission_one_per_round"
+            ),
+            models.UniqueConstraint(
+                fields=["assignment"],
+                condition=Q(state__in=["submitted", "in_review"]),
+                name="submission_one_undecided_per_assignment",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=["submitted", "in_review", "accepted", "accepted_with_fixes",
+                               "changes_requested", "paid_unused", "unusable_confirmed",
+                               "rejected", "auto_accepted"]
+                ),
+                name="submission_state_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["submitted", "in_review"], decided_at__isnull=True)
+                | (~Q(state__in=["submitted", "in_review"]) & Q(decided_at__isnull=False)),
+                name="submission_decided_agrees_with_decided_at",
+            ),
+            models.CheckConstraint(
+                condition=Q(screening_verdict__in=["usable", "usable_with_issues", "unusable"]),
+                name="submission_verdict_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(screening_verdict="unusable") | Q(segment_count__gt=0),
+                name="submission_of_usable_video_has_segments",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"submission {self.pk} ({self.state})"
+
+
+def _frames() -> Func:
+    return Func(
+        F("start_frame"), F("end_frame"),
+        function="int4range", output_field=IntegerRangeField(),
+    )
+
+
+def _lanes() -> Case:
+    """Left is lane 0, right lane 1, both hands are both lanes, no hand is lane 2."""
+
+    def lanes(first: int, end: int) -> Func:
+        return Func(
+            Value(first), Value(end), function="int4range", output_field=IntegerRangeField()
+        )
+
+    return Case(
+        When(hands=1, then=lanes(0, 1)),
+        When(hands=2, then=lanes(1, 2)),
+        When(hands=3, then=lanes(0, 2)),
+        default=lanes(2, 3),
+        output_field=IntegerRangeField(),
+    )
+
+
+class Segment(models.Model):
+    """One action of a submission: frames `[start_frame, end_frame)`. Append-only (trigger)."""
+
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="segments")
+    position = models.PositiveIntegerField(help_text="0-based, in the order of start frames")
+    start_frame = models.PositiveIntegerField()
+    end_frame = models.PositiveIntegerField(help_text="Exclusive")
+    hands = models.PositiveSmallIntegerField(help_text="Bit mask: left 1, right 2")
+    action_type = models.CharField(max_length=100)
+    description = models.CharField(max_length=500)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["submission", "position"], name="segment_one_per_position"
+            ),
+            models.CheckConstraint(
+                condition=Q(end_frame__gt=F("start_frame")), name="segment_ends_after_its_start"
+            ),
+            models.CheckConstraint(condition=Q(hands__lte=3), name="segment_hands_is_a_bit_mask"),
+            models.CheckConstraint(
+                condition=~Q(description="") & ~Q(action_type=""), name="segment_is_labelled"
+            ),
+            ExclusionConstraint(
+                name="segment_no_overlap_of_one_hand",
+                expressions=[
+                    (F("submission"), RangeOperators.EQUAL),
+                    (_lanes(), RangeOperators.OVERLAPS),
+                    (_frames(), RangeOperators.OVERLAPS),
+                ],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"[{self.start_frame}, {self.end_frame}) {self.action_type}"

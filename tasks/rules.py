@@ -1,0 +1,52 @@
+"""Pure rules of the queue: no database, no clock."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+DEFAULT_PRICE_CENTS = 1600
+DEFAULT_SCREENING_FEE_CENTS = 200
+MAX_ROUNDS = 3  # the first submission and at most two requests for changes
+MAX_SEGMENTS = 2000
+RETRY_AFTER_SECONDS = 30
+
+_ACTION_TYPES = (
+    ("pick_up", "Pick up"),
+    ("put_down", "Put down"),
+    ("move", "Move or carry"),
+    ("open", "Open"),
+    ("close", "Close"),
+    ("pour", "Pour"),
+    ("cut", "Cut"),
+    ("wash", "Wash or wipe"),
+    ("mix", "Mix or stir"),
+    ("fold", "Fold or arrange"),
+    ("insert", "Insert or attach"),
+    ("remove", "Remove or detach"),
+    ("turn", "Turn or press a control"),
+    ("hold", "Hold or inspect"),
+    ("walk", "Walk or turn around"),
+    ("other", "Something else"),
+)
+
+
+def default_action_types() -> list[dict[str, str]]:
+    """The action types of a project that brings none of its own."""
+    return [{"key": key, "label": label} for key, label in _ACTION_TYPES]
+
+
+def renewed_lease(*, now: datetime, lease_seconds: int, ceiling_at: datetime) -> datetime:
+    """When a lease ends that is renewed now: never past the ceiling set at the claim."""
+    return min(now + timedelta(seconds=lease_seconds), ceiling_at)
+
+
+def lowest_free_slot(occupied: set[int], overlap: int) -> int | None:
+    """The first slot of `0 … overlap - 1` that nobody occupies; None when all are taken."""
+    return next((slot for slot in range(overlap) if slot not in occupied), None)
+
+
+# Outcomes of a decision about a submission (docs/states.md), by what they mean for the slot.
+KEEPS_SLOT = frozenset({"accepted", "accepted_with_fixes", "auto_accepted"})
+FREES_SLOT = frozenset({"rejected", "paid_unused", "unusable_confirmed"})
+ASKS_FOR_CHANGES = "changes_requested"
+OUTCOMES = KEEPS_SLOT | FREES_SLOT | {ASKS_FOR_CHANGES}

@@ -1,0 +1,37 @@
+"""The verbs of the queue. Each is one transaction, takes its locks in the order
+contractor → task → assignment, and writes its event."""
+
+from tasks.services.claims import claim_next_task, expire_leases, release, renew_lease, return_task
+from tasks.services.decisions import mark_in_review, raise_overlap, record_decision
+from tasks.services.projects import (
+    acknowledge_guideline,
+    create_project,
+    publish_guideline,
+    set_price,
+    write_guideline,
+)
+from tasks.services.tasks import cancel_task, create_tasks, open_tasks, pause_task, resume_task
+from tasks.services.work import save_draft, submit
+
+__all__ = [
+    "acknowledge_guideline",
+    "cancel_task",
+    "claim_next_task",
+    "create_project",
+    "create_tasks",
+    "expire_leases",
+    "mark_in_review",
+    "open_tasks",
+    "pause_task",
+    "publish_guideline",
+    "raise_overlap",
+    "record_decision",
+    "release",
+    "renew_lease",
+    "resume_task",
+    "return_task",
+    "save_draft",
+    "set_price",
+    "submit",
+    "write_guideline",
+]

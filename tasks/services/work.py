@@ -1,0 +1,205 @@
+"""Saving drafts and handing work in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import transaction
+
+from annotation_platform.clock import database_now
+from events.services import record
+from tasks import queries
+from tasks.models import Assignment, Draft, Segment, Submission, Task
+from tasks.problems import InvalidTimeline, LeaseOver, StaleDraft
+from tasks.rules import MAX_SEGMENTS
+from tasks.services.claims import lock_assignment, require_live
+from tasks.services.tasks import lock_task, take_slot
+from timelines import lint
+from timelines.segment import Segment as TimelineSegment
+
+
+@transaction.atomic
+def save_draft(
+    *, assignment: Assignment, body: dict[str, Any], expected_revision: int
+) -> Draft:
+    """Store the work in progress as the next revision.
+
+    The draft belongs to the person and the task, not to the claim: it survives expiry and comes
+    back with the task. It may be as unfinished as it likes; only a submission is checked.
+
+    Arguments:
+        expected_revision: the revision that the change was made on; 0 for the first save.
+
+    Raises `StaleDraft` (with the newer revision and its body) when somebody else, say a second
+    tab, has saved since, and `LeaseOver` when the claim ended other than by expiry.
+    """
+    locked = lock_assignment(assignment.pk)
+    if locked.state != Assignment.State.EXPIRED:
+        require_live(locked)
+    draft = queries.draft_of(locked)
+    if draft is None:
+        draft = Draft(task_id=locked.task_id, contractor_id=locked.contractor_id)
+    if draft.revision != expected_revision:
+        raise StaleDraft(
+            f"You changed revision {expected_revision}; the newest is {draft.revision}.",
+            headers={"ETag": etag(draft)},
+            revision=draft.revision,
+            draft=draft.body,
+        )
+    draft.revision += 1
+    draft.body = body
+    draft.saved_at = database_now()
+    draft.save()
+    return draft
+
+
+def etag(draft: Draft | None) -> str:
+    """The revision as an entity tag; `"0"` before the first save."""
+    return f'"{draft.revision if draft else 0}"'
+
+
+@transaction.atomic
+def submit(
+    *,
+    assignment: Assignment,
+    segments: Sequence[TimelineSegment],
+    screening_verdict: str,
+    screening: dict[str, Any] | None = None,
+) -> Submission:
+    """Hand in a timeline: freezes it as a submission, ends the lease, asks for its scoring.
+
+    A claim in grace submits as if active. One that has expired is still taken while its slot is
+    free: late work is better than lost work.
+
+    Arguments:
+        segments: in any order; frames are half-open and counted in displayed frames.
+        screening_verdict: `usable`, `usable_with_issues` or `unusable`.
+        screening: reason and frame range of what is wrong with the video.
+
+    Raises `InvalidTimeline` (every problem, located), `AlreadySubmitted`, `LeaseOver`.
+    """
+    task = lock_task(assignment.task_id)
+    locked = lock_assignment(assignment.pk)
+    if locked.state == Assignment.State.EXPIRED:
+        _take_late(locked, task)
+    else:
+        require_live(locked)
+    frame_count = locked.task.video.frame_count
+    assert frame_count is not None, "only tasks with a probed video open"
+    usable = screening_verdict != Submission.Verdict.UNUSABLE
+    _check(segments, frame_count, locked.task.project.action_type_keys, usable=usable)
+
+    draft = queries.draft_of(locked)
+    now = database_now()
+    submission = Submission.objects.create(
+        assignment=locked,
+        round=locked.submissions.count() + 1,
+        screening_verdict=screening_verdict,
+        screening=screening or {},
+        frame_count=frame_count,
+        segment_count=len(segments),
+        draft_revision=draft.revision if draft else None,
+        submitted_at=now,
+    )
+    ordered = sorted(segments, key=lambda s: (s.start_frame, s.end_frame, s.hands))
+    Segment.objects.bulk_create(
+        Segment(
+            submission=submission,
+            position=position,
+            start_frame=segment.start_frame,
+            end_frame=segment.end_frame,
+            hands=int(segment.hands),
+            action_type=segment.action_type,
+            description=segment.description.strip(),
+        )
+        for position, segment in enumerate(ordered)
+    )
+    locked.state = Assignment.State.SUBMITTED
+    locked.submitted_at = now
+    locked.lease_expires_at = None
+    locked.save(
+        update_fields=[
+            "state", "submitted_at", "lease_expires_at", "occupies_slot", "slot", "ended_at",
+            "end_reason",
+        ]
+    )
+    record(
+        "assignment.submitted",
+        actor=locked.contractor.user,
+        subject=locked,
+        data={
+            "task_id": task.pk,
+            "submission_id": submission.pk,
+            "round": submission.round,
+            "verdict": screening_verdict,
+        },
+    )
+    return submission
+
+
+def _take_late(assignment: Assignment, task: Task) -> None:
+    """Give an expired claim a slot again, if one is free."""
+    claimed_again = (
+        Assignment.objects.filter(task=task, contractor=assignment.contractor_id)
+        .exclude(state__in=Assignment.GIVEN_UP)
+        .exists()
+    )
+    slot = None
+    if task.state == Task.State.OPEN and not claimed_again:
+        slot = take_slot(task)
+    if slot is None:
+        raise LeaseOver(
+            "Your lease ran out and somebody else has taken the place. Your draft is kept.",
+            state=assignment.state,
+        )
+    assignment.slot = slot
+    assignment.occupies_slot = True
+    assignment.ended_at = None
+    assignment.end_reason = ""
+
+
+def _check(
+    segments: Sequence[TimelineSegment],
+    frame_count: int,
+    action_types: Sequence[str],
+    *,
+    usable: bool,
+) -> None:
+    if usable and not segments:
+        raise InvalidTimeline(
+            [
+                {
+                    "pointer": "/segments",
+                    "code": "no_segments",
+                    "detail": "There is no segment yet. Add them, or screen the video as unusable.",
+                }
+            ]
+        )
+    if len(segments) > MAX_SEGMENTS:
+        raise InvalidTimeline(
+            [
+                {
+                    "pointer": "/segments",
+                    "code": "too_many_segments",
+                    "detail": f"{len(segments)} segments; at most {MAX_SEGMENTS} are taken.",
+                }
+            ]
+        )
+    found = lint.check_segments(segments, frame_count=frame_count, action_types=action_types)
+    if found:
+        raise InvalidTimeline(
+            [
+                {
+                    "pointer": f"/segments/{problem.index}/{problem.field}",
+                    "code": problem.code,
+                    "detail": problem.detail,
+                    "segment": problem.index + 1,
+                    "frame": problem.frame,
+                    "other_segment": None
+                    if problem.other_index is None
+                    else problem.other_index + 1,
+                }
+                for problem in found
+            ]
+        )
