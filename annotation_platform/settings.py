@@ -142,6 +142,9 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "annotation_platform.api.schema.ProblemAwareSchema",
     "DEFAULT_THROTTLE_RATES": {"sign-in": "20/min"},
+    # How many proxies in front of us append to X-Forwarded-For. Left open, DRF believes the whole
+    # header, and whoever changes it with every request is never throttled.
+    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
     "EXCEPTION_HANDLER": "annotation_platform.api.handler.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -186,6 +189,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 SWEEP_SECONDS: float = env.float("SWEEP_SECONDS", default=30.0)
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "api.purge_idempotency_keys": {"task": "api.purge_idempotency_keys", "schedule": 3600.0},
+    "contractors.end_restrictions": {
+        "task": "contractors.end_restrictions",
+        "schedule": SWEEP_SECONDS,
+    },
     "tasks.expire_leases": {"task": "tasks.expire_leases", "schedule": SWEEP_SECONDS},
     "reviews.sweep_scores": {"task": "reviews.sweep_scores", "schedule": SWEEP_SECONDS},
     "reviews.expire_leases": {"task": "reviews.expire_leases", "schedule": SWEEP_SECONDS},

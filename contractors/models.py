@@ -85,8 +85,15 @@ class Contractor(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(
-                    state__in=["applied", "interviewing", "quizzing", "offered", "active",
-                               "restricted", "declined"]
+                    state__in=[
+                        "applied",
+                        "interviewing",
+                        "quizzing",
+                        "offered",
+                        "active",
+                        "restricted",
+                        "declined",
+                    ]
                 ),
                 name="contractor_state_is_known",
             ),
@@ -179,14 +186,112 @@ class EligibilityRow(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["version", "area"], name="eligibility_row_one_per_area"),
+            models.UniqueConstraint(
+                fields=["version", "area"], name="eligibility_row_one_per_area"
+            ),
             models.CheckConstraint(
                 condition=models.Q(area__regex=AREA_REGEX), name="eligibility_row_area_is_iso_3166"
             ),
             models.CheckConstraint(
-                condition=models.Q(effect__in=["allow", "deny"]), name="eligibility_row_effect_known"
+                condition=models.Q(effect__in=["allow", "deny"]),
+                name="eligibility_row_effect_known",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.effect} {self.area}"
+
+
+class RestrictionQuerySet(models.QuerySet["Restriction"]):
+    def in_force(self) -> RestrictionQuerySet:
+        """Started, not lifted and not run out, by the database's clock."""
+        return self.filter(starts_at__lte=Now(), lifted_at=None).filter(
+            models.Q(ends_at=None) | models.Q(ends_at__gt=Now())
+        )
+
+
+class Restriction(models.Model):
+    """No new claims, everywhere or in one project; never touches what was earned."""
+
+    class Appeal(models.TextChoices):
+        NONE = "none"
+        OPEN = "open"
+        UPHELD = "upheld"
+        OVERTURNED = "overturned"
+
+    ALL = "all"
+
+    contractor = models.ForeignKey(
+        Contractor, on_delete=models.PROTECT, related_name="restrictions"
+    )
+    scope = models.CharField(
+        max_length=64, default=ALL, help_text='"all", or the id of the project it is about'
+    )
+    cause = models.CharField(max_length=200, help_text="In words the contractor understands")
+    evidence = models.TextField(blank=True)
+    created_by = models.ForeignKey(
+        User, null=True, on_delete=models.PROTECT, related_name="+", help_text="Empty: the system"
+    )
+    starts_at = models.DateTimeField(db_default=Now())
+    ends_at = models.DateTimeField(null=True, blank=True, help_text="Empty: until it is lifted")
+    lifted_at = models.DateTimeField(null=True, blank=True)
+    lifted_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    appeal_state = models.CharField(max_length=10, choices=Appeal.choices, default=Appeal.NONE)
+    appeal_text = models.TextField(blank=True)
+    appealed_at = models.DateTimeField(null=True, blank=True)
+    appeal_answer = models.TextField(blank=True)
+    appeal_decided_at = models.DateTimeField(null=True, blank=True)
+    appeal_decided_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    objects = RestrictionQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["contractor"],
+                condition=models.Q(lifted_at__isnull=True),
+                name="restriction_not_lifted",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(ends_at__isnull=True)
+                | models.Q(ends_at__gt=models.F("starts_at")),
+                name="restriction_ends_after_it_starts",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(scope="") & ~models.Q(cause=""),
+                name="restriction_has_scope_and_cause",
+            ),
+            models.CheckConstraint(
+                condition=(
+                    models.Q(
+                        appeal_state="none",
+                        appealed_at__isnull=True,
+                        appeal_decided_at__isnull=True,
+                    )
+                    | models.Q(
+                        appeal_state="open",
+                        appealed_at__isnull=False,
+                        appeal_decided_at__isnull=True,
+                    )
+                    | models.Q(
+                        appeal_state__in=["upheld", "overturned"],
+                        appealed_at__isnull=False,
+                        appeal_decided_at__isnull=False,
+                    )
+                ),
+                name="restriction_appeal_state_has_its_instants",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(appeal_state="overturned") | models.Q(lifted_at__isnull=False),
+                name="restriction_overturned_is_lifted",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope}: {self.cause}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Literal
 
@@ -12,6 +13,9 @@ import pycountry
 
 Effect = Literal["allow", "deny"]
 Outcome = Literal["allow", "deny", "unknown"]
+
+APPEAL_DAYS = 14
+APPEAL_ANSWER_DAYS = 5  # working days
 
 # A US territory has two ISO codes: its own and one under US. They are the same place, and no row
 # about the US covers it: a territory is denied until a row names it, in either spelling.
@@ -167,6 +171,12 @@ def find_places(text: str, *, limit: int = 20) -> list[Place]:
             continue
         found.append((rank, {"US": 0, "CA": 1}.get(code[:2], 2), code))
     return [Place(code, name(code)) for _, _, code in sorted(found)[:limit]]
+
+
+def working_days_between(start: datetime, end: datetime) -> int:
+    """How many of the days after `start`'s day, up to and with `end`'s, are Monday to Friday."""
+    days = (end.date() - start.date()).days
+    return sum((start + timedelta(days=n)).weekday() < 5 for n in range(1, days + 1))
 
 
 @cache
