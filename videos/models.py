@@ -152,3 +152,98 @@ class Video(models.Model):
             return None
         turned = self.rotation in (90, 270)
         return (self.height, self.width) if turned else (self.width, self.height)
+
+
+class VideoJob(models.Model):
+    """One stage of background work on one video. This row, not the message, is the truth.
+
+    A worker claims the row with a lease (`running_until`) and a fencing number (`attempts`): when
+    it dies the sweep finds the expired lease, and when it comes back late its number no longer
+    matches and it changes nothing.
+    """
+
+    class Stage(models.TextChoices):
+        PROBE = "probe"
+        SCREEN = "screen"
+        PROXY = "proxy"
+        FILMSTRIP = "filmstrip"
+        PEAKS = "peaks"
+
+    class State(models.TextChoices):
+        WAITING = "waiting"  # to be done from `due_at` on
+        RUNNING = "running"  # a worker has it until `running_until`
+        DONE = "done"  # `result` says what came out
+        FAILED = "failed"  # given up: `error` says why; a manager may run it again
+
+    video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="jobs")
+    stage = models.CharField(max_length=12, choices=Stage.choices)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+    parameters = models.JSONField(default=dict, help_text="E.g. screening thresholds.")
+    attempts = models.PositiveIntegerField(default=0, help_text="Fencing number of the last claim.")
+    failures = models.PositiveIntegerField(default=0, help_text="In a row; reset by a re-run.")
+    due_at = models.DateTimeField(db_default=Now())
+    told_at = models.DateTimeField(null=True, help_text="When the sweep last sent a message.")
+    started_at = models.DateTimeField(null=True)
+    running_until = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=1000, blank=True)
+    result = models.JSONField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(state="waiting"),
+                name="video_job_waiting",
+            ),
+            models.Index(
+                fields=["running_until"],
+                condition=models.Q(state="running"),
+                name="video_job_running",
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["video", "stage"], name="video_job_one_per_video_and_stage"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["waiting", "running", "done", "failed"])
+                & models.Q(stage__in=["probe", "screen", "proxy", "filmstrip", "peaks"]),
+                name="video_job_state_and_stage_are_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="running", running_until__isnull=False)
+                | (~models.Q(state="running") & models.Q(running_until__isnull=True)),
+                name="video_job_running_has_a_lease",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="done")
+                | models.Q(result__isnull=False, finished_at__isnull=False, error=""),
+                name="video_job_done_has_a_result",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="failed") | models.Q(error__gt=""),
+                name="video_job_failed_says_why",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stage} of {self.video_id}: {self.state}"
+
+
+class FrameHash(models.Model):
+    """A 64-bit DCT hash of one sampled frame, for finding near-duplicates in the library."""
+
+    video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="frame_hashes")
+    frame = models.PositiveIntegerField()
+    hash = models.BigIntegerField(help_text="64 bits, as a signed integer.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["video", "frame"], name="frame_hash_one_per_video_and_frame"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.video_id}@{self.frame}: {self.hash & (2**64 - 1):016x}"

@@ -1,0 +1,78 @@
+"""Celery entry points, on the queue `video`: ids in, one service call.
+
+A job may be delivered twice or never; the rows decide (`processing.py`). Time limits are above
+the sandbox's own, which end the decoder first and say why.
+"""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from videos import processing
+from videos.rules import STAGE_LIMITS
+
+MARGIN = 120  # seconds over the sandbox's own time-out, for download and upload
+
+
+def _soft(stage: str) -> int:
+    return STAGE_LIMITS[stage].wall_seconds + MARGIN
+
+
+@shared_task(
+    name="videos.probe_video", soft_time_limit=_soft("probe"), time_limit=_soft("probe") + 60
+)
+def probe_video(video_id: int) -> None:
+    """Count the frames of one video."""
+    processing.run_stage(video_id, "probe")
+
+
+@shared_task(
+    name="videos.screen_video", soft_time_limit=_soft("screen"), time_limit=_soft("screen") + 60
+)
+def screen_video(video_id: int) -> None:
+    """Look for defects that a person should know of."""
+    processing.run_stage(video_id, "screen")
+
+
+@shared_task(
+    name="videos.make_proxy", soft_time_limit=_soft("proxy"), time_limit=_soft("proxy") + 60
+)
+def make_proxy(video_id: int) -> None:
+    """Make the file that browsers play, frame for frame."""
+    processing.run_stage(video_id, "proxy")
+
+
+@shared_task(
+    name="videos.make_filmstrip",
+    soft_time_limit=_soft("filmstrip"),
+    time_limit=_soft("filmstrip") + 60,
+)
+def make_filmstrip(video_id: int) -> None:
+    """Make the pictures under the timeline."""
+    processing.run_stage(video_id, "filmstrip")
+
+
+@shared_task(
+    name="videos.make_peaks", soft_time_limit=_soft("peaks"), time_limit=_soft("peaks") + 60
+)
+def make_peaks(video_id: int) -> None:
+    """Measure the sound for the strip under the timeline."""
+    processing.run_stage(video_id, "peaks")
+
+
+JOB_OF_STAGE = {
+    "probe": probe_video,
+    "screen": screen_video,
+    "proxy": make_proxy,
+    "filmstrip": make_filmstrip,
+    "peaks": make_peaks,
+}
+
+
+@shared_task(name="videos.sweep")
+def sweep() -> int:
+    """Send messages for jobs that wait or whose worker died. Returns how many."""
+    due = processing.due_jobs()
+    for video_id, stage in due:
+        JOB_OF_STAGE[stage].delay(video_id)
+    return len(due)

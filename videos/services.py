@@ -1,0 +1,256 @@
+"""Verbs on videos: register, retire, run again. The jobs' own work is in `processing.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from django.core.files.base import File
+from django.db import IntegrityError, transaction
+
+from annotation_platform.api.problems import Problem
+from annotation_platform.clock import database_now
+from contractors.models import User
+from events.services import record
+from videos import rules, storage
+from videos.models import Video, VideoJob
+from videos.problems import (
+    EmptyFile,
+    InvalidKey,
+    InvalidManifest,
+    JobIsRunning,
+    NotInStorage,
+    VideoAlreadyRegistered,
+    VideoIsRetired,
+)
+from videos.processing import probe
+
+__all__ = [
+    "Manifest",
+    "RefusedRow",
+    "probe",
+    "register_manifest",
+    "register_video",
+    "rerun",
+    "restore",
+    "retire",
+]
+
+
+def register_video(
+    *,
+    actor: User | None,
+    file: IO[bytes] | File[bytes] | None = None,
+    key: str | None = None,
+    title: str = "",
+) -> Video:
+    """Register one video: the content of `file`, or the object `key` that is in storage already.
+
+    Arguments:
+        actor: who does it; None for the system.
+        file: a seekable stream; stored under a key made of its checksum.
+        key: where the object is; its content is read once for the checksum.
+        title: for people; made from the file's name when empty.
+
+    Side effects: the row, its waiting probe and the event `video.registered`, together.
+
+    Raises `VideoAlreadyRegistered` (same content or same key, also among retired videos),
+    `NotInStorage`, `InvalidKey`, `EmptyFile`. Exactly one of `file` and `key` is to be given.
+    """
+    if (file is None) == (key is None):
+        raise TypeError("Give either a file or a key.")
+    if file is not None:
+        sha256, size = _measure(file)
+        name = Path(str(getattr(file, "name", ""))).name
+        _refuse_duplicate(sha256)
+        key = rules.source_key(sha256, name)
+        storage.save_as(key, file, size)
+    else:
+        assert key is not None
+        sha256, size = _measure_stored(key)
+        name = key
+        _refuse_duplicate(sha256)
+    try:
+        with transaction.atomic():
+            video = Video.objects.create(
+                key=key,
+                title=(title.strip() or rules.title_of(name))[:200],
+                sha256=sha256,
+                size_bytes=size,
+                created_by=actor,
+            )
+            VideoJob.objects.create(video=video, stage=VideoJob.Stage.PROBE)
+            record(
+                "video.registered",
+                actor=actor,
+                subject=video,
+                data={"key": key, "sha256": sha256, "size_bytes": size, "title": video.title},
+            )
+    except IntegrityError:
+        _refuse_duplicate(sha256)  # somebody else was faster
+        raise
+    return video
+
+
+def _measure(file: IO[bytes] | File[bytes]) -> tuple[str, int]:
+    sha256, size = storage.digest(file)
+    if size == 0:
+        raise EmptyFile()
+    return sha256, size
+
+
+def _measure_stored(key: str) -> tuple[str, int]:
+    if not rules.is_usable_key(key):
+        raise InvalidKey(f"{key!r} is not a plain, relative key outside our own folders.")
+    existing = Video.objects.filter(key=key).first()
+    if existing is not None:
+        raise VideoAlreadyRegistered(
+            f"{key} is registered as video {existing.pk}.", video=existing.pk
+        )
+    media = storage.media()
+    try:
+        if not media.exists(key):
+            raise NotInStorage(f"{key} is not in storage.")
+        with media.open(key, "rb") as stored:
+            return _measure(stored)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise NotInStorage(f"{key} is not a file in storage.") from error
+
+
+def _refuse_duplicate(sha256: str) -> None:
+    existing = Video.objects.filter(sha256=sha256).first()
+    if existing is not None:
+        raise VideoAlreadyRegistered(
+            f"Its content is that of video {existing.pk} ({existing.title}).", video=existing.pk
+        )
+
+
+@dataclass(frozen=True)
+class RefusedRow:
+    """One row of a manifest that was not registered, and why."""
+
+    row: int  # 1-based, without the header
+    name: str
+    problem: str  # the slug of the problem
+    detail: str
+
+
+@dataclass
+class Manifest:
+    """What became of a manifest."""
+
+    registered: list[Video] = field(default_factory=list)
+    refused: list[RefusedRow] = field(default_factory=list)
+
+
+def register_manifest(
+    *,
+    actor: User | None,
+    rows: Iterable[Mapping[str, Any]],
+    folder: Path | None = None,
+    on_progress: Callable[[int, str, Video | RefusedRow], None] | None = None,
+) -> Manifest:
+    """Register many videos, row by row: a refused row does not undo the others.
+
+    Arguments:
+        rows: each with `key` (an object in storage) or `path` (a local file), and maybe `title`.
+        folder: what paths are relative to; None refuses paths (requests from outside).
+        on_progress: called after each row with its number, its name and what became of it.
+    """
+    outcome = Manifest()
+    for number, row in enumerate(rows, start=1):
+        name = str(row.get("key") or row.get("path") or "")
+        result: Video | RefusedRow
+        try:
+            with transaction.atomic():
+                result = _register_row(actor=actor, row=row, folder=folder)
+            outcome.registered.append(result)
+        except Problem as problem:
+            result = RefusedRow(number, name, problem.slug, problem.detail or problem.title)
+            outcome.refused.append(result)
+        if on_progress is not None:
+            on_progress(number, name, result)
+    return outcome
+
+
+def _register_row(*, actor: User | None, row: Mapping[str, Any], folder: Path | None) -> Video:
+    title = str(row.get("title") or "")
+    if row.get("key"):
+        return register_video(actor=actor, key=str(row["key"]), title=title)
+    if not row.get("path"):
+        raise InvalidManifest("The row names neither a key nor a path.")
+    if folder is None:
+        raise InvalidManifest("Paths are for the command line; name a key in storage.")
+    path = folder / str(row["path"])
+    try:
+        with path.open("rb") as file:
+            return register_video(actor=actor, file=file, title=title)
+    except OSError as error:
+        raise NotInStorage(f"{row['path']}: {error.strerror}.") from error
+
+
+def rerun(
+    *, actor: User | None, video: Video, stage: str, parameters: dict[str, Any] | None = None
+) -> VideoJob:
+    """Have a stage done again, e.g. with other screening thresholds.
+
+    What the stage made before stays in use until the new result replaces it. Raises
+    `VideoIsRetired`, `JobIsRunning`.
+    """
+    with transaction.atomic():
+        locked = Video.objects.select_for_update(no_key=True).get(pk=video.pk)
+        if locked.state == Video.State.RETIRED:
+            raise VideoIsRetired()
+        job, _ = VideoJob.objects.select_for_update().get_or_create(video=locked, stage=stage)
+        if job.state == VideoJob.State.RUNNING:
+            raise JobIsRunning(f"{stage} is running now; wait for it to end.")
+        job.state = VideoJob.State.WAITING
+        job.failures = 0
+        job.error = ""
+        job.due_at = database_now()
+        job.told_at = None
+        if parameters is not None:
+            job.parameters = parameters
+        job.save(update_fields=["state", "failures", "error", "due_at", "told_at", "parameters"])
+        record(
+            "video.rerun_requested",
+            actor=actor,
+            subject=locked,
+            data={"stage": stage, "parameters": job.parameters},
+        )
+    return job
+
+
+def retire(*, actor: User | None, video: Video, reason: str = "") -> Video:
+    """Take a video out of use. Work already paid on it stays. Idempotent."""
+    with transaction.atomic():
+        locked = Video.objects.select_for_update(no_key=True).get(pk=video.pk)
+        if locked.state == Video.State.RETIRED:
+            return locked
+        was = locked.state
+        locked.state = Video.State.RETIRED
+        locked.retired_at = database_now()
+        locked.save(update_fields=["state", "retired_at"])
+        record("video.retired", actor=actor, subject=locked, data={"was": was, "reason": reason})
+    return locked
+
+
+def restore(*, actor: User | None, video: Video) -> Video:
+    """Bring a retired video back to what its frames say it is. Idempotent."""
+    with transaction.atomic():
+        locked = Video.objects.select_for_update(no_key=True).get(pk=video.pk)
+        if locked.state != Video.State.RETIRED:
+            return locked
+        if locked.frame_count is not None:
+            locked.state = Video.State.READY
+            locked.unreadable_reason = ""
+        elif locked.unreadable_reason:
+            locked.state = Video.State.UNREADABLE
+        else:
+            locked.state = Video.State.REGISTERED
+        locked.retired_at = None
+        locked.save(update_fields=["state", "retired_at", "unreadable_reason"])
+        record("video.restored", actor=actor, subject=locked, data={"state": locked.state})
+    return locked
