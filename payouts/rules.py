@@ -1,0 +1,94 @@
+"""Pure rules of money: no database, no clock.
+
+Amounts are integers in minor units (cents). In the ledger a positive entry is a credit and a
+negative one a debit, so that money flows visibly from the account that goes down to the account
+that goes up: expense → payable → in transit → cash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+# What a transaction of each kind may touch. The database enforces the same table
+# (migrations/0002_ledger_refusals.py); a test compares the two.
+ACCOUNT_KINDS_BY_TRANSACTION_KIND: dict[str, frozenset[str]] = {
+    "earn": frozenset({"project_expense", "contractor_payable"}),
+    "reserve": frozenset({"contractor_payable", "contractor_in_transit"}),
+    "settle": frozenset({"contractor_in_transit", "cash"}),
+    "fail": frozenset({"contractor_in_transit", "contractor_payable"}),
+    "return": frozenset({"cash", "contractor_in_transit"}),
+    "exchange": frozenset({"contractor_payable", "exchange"}),
+}
+MAY_DECREASE_PAYABLE = frozenset({"reserve", "exchange"})
+
+# Kinds of a payable that pay the whole price pinned at the claim.
+FULL_PRICE_KINDS = frozenset({"accepted", "auto_accepted", "accepted_with_fixes", "paid_unused"})
+# Kinds that settle an assignment: it gets exactly one of them, whatever rounds there were.
+EARNING_KINDS = FULL_PRICE_KINDS | {"screening_fee", "partial"}
+ASSIGNMENT_KINDS = EARNING_KINDS | {"dispute"}
+
+MAX_BONUS_CENTS = 100_000
+
+WHY = {
+    "accepted": "Your submission was accepted.",
+    "auto_accepted": "No reviewer decided in time, so it was decided for you.",
+    "accepted_with_fixes": "Your submission was accepted; a reviewer made small fixes. Full pay.",
+    "paid_unused": "Your work was done in good faith; it is paid although the data is not used.",
+    "screening_fee": "The video was unusable; your screening is paid.",
+    "partial": "Your claim was ended early; the work you had saved is paid.",
+    "bonus": "A bonus.",
+    "dispute": "Your dispute was decided in your favour.",
+}
+
+
+def earning_key(assignment_id: int) -> str:
+    """The source key under which an assignment is paid: once, whatever rounds there were."""
+    return f"assignment:{assignment_id}:earning"
+
+
+def dispute_key(assignment_id: int) -> str:
+    """The source key of what a dispute adds to an assignment's earning: at most once."""
+    return f"assignment:{assignment_id}:dispute"
+
+
+def money(amount_cents: int, currency: str = "USD") -> str:
+    """An amount as people write it: `$16.00`, `-$0.05`, `16.00 CAD`.
+
+    Every currency in use has two decimals; one with another number would need a table here.
+    """
+    sign = "-" if amount_cents < 0 else ""
+    units, cents = divmod(abs(amount_cents), 100)
+    number = f"{units:,}.{cents:02d}"
+    return f"{sign}${number}" if currency == "USD" else f"{sign}{number} {currency}"
+
+
+def split_by_weight(amount_cents: int, weights: Sequence[int]) -> list[int]:
+    """Split an amount in proportion to weights; the parts sum to it exactly.
+
+    Largest-remainder method (Hamilton): everybody gets the rounded-down share, the cents left
+    go to the largest remainders, the earlier one first on a tie.
+
+    Raises `ValueError` for a negative amount or weight, or when all weights are zero.
+    """
+    total = sum(weights)
+    if amount_cents < 0 or total <= 0 or min(weights) < 0:
+        raise ValueError("an amount of at least 0 and weights of which one is positive")
+    shares = [amount_cents * weight // total for weight in weights]
+    remainders = [amount_cents * weight % total for weight in weights]
+    left = amount_cents - sum(shares)
+    for index in sorted(range(len(weights)), key=lambda i: (-remainders[i], i))[:left]:
+        shares[index] += 1
+    return shares
+
+
+def partial_amount(price_cents: int, *, done: int, whole: int) -> int:
+    """What saved work on a claim that was ended early is worth: `done` of `whole` of the price.
+
+    Arguments:
+        done, whole: any unit, e.g. frames of the video covered by the draft.
+
+    At least one cent for any work at all, never more than the price.
+    """
+    if done <= 0:
+        return 0
+    return max(1, split_by_weight(price_cents, [min(done, whole), whole - min(done, whole)])[0])

@@ -1,0 +1,230 @@
+"""Earning: what a decision about work posts."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from contractors.models import Contractor, User
+from events.services import record
+from payouts.models import Payable
+from payouts.problems import CreditedDifferently, InvalidAmount, SourceKeyReused
+from payouts.rules import (
+    EARNING_KINDS,
+    FULL_PRICE_KINDS,
+    MAX_BONUS_CENTS,
+    dispute_key,
+    earning_key,
+    money,
+)
+from payouts.services.ledger import expense_account, open_accounts, payable_account, post
+from tasks.models import Assignment, Project, Submission
+
+
+def credit(
+    *,
+    submission: Submission,
+    kind: str = "accepted",
+    amount_cents: int | None = None,
+    actor: User | None = None,
+    reason: str = "",
+) -> Payable:
+    """Pay for a submission, in the caller's transaction; `credit_assignment` says how much."""
+    return credit_assignment(
+        assignment=submission.assignment,
+        submission=submission,
+        kind=kind,
+        amount_cents=amount_cents,
+        actor=actor,
+        reason=reason,
+    )
+
+
+@transaction.atomic(savepoint=False)
+def credit_assignment(
+    *,
+    assignment: Assignment,
+    submission: Submission | None = None,
+    kind: str,
+    amount_cents: int | None = None,
+    actor: User | None = None,
+    reason: str = "",
+) -> Payable:
+    """Post what an assignment earned, exactly once; writes `payable.accrued`.
+
+    Never looks at region policy: eligibility does not touch earned money.
+
+    Arguments:
+        kind: accepted, auto_accepted, accepted_with_fixes, paid_unused: the price pinned at the
+            claim; screening_fee: the pinned fee; partial: `amount_cents`, within the price;
+            dispute: what is missing from `amount_cents` (default: the pinned price).
+        amount_cents: for partial and dispute only.
+        actor: who decided; None when the system did.
+        reason: shown to the contractor.
+
+    Returns the payable. An assignment that was paid at least as much before keeps what it has
+    (nothing is taken back) and gets nothing more. Raises `CreditedDifferently` when it was paid
+    less, which only a dispute can mend, and `InvalidAmount`.
+    """
+    amount = _amount(assignment, kind, amount_cents)
+    if kind == Payable.Kind.DISPUTE:
+        return _top_up(assignment, submission, amount, actor, reason)
+    payable = _post(
+        key=earning_key(assignment.pk),
+        contractor_id=assignment.contractor_id,
+        project_id=assignment.task.project_id,
+        assignment=assignment,
+        submission=submission,
+        kind=kind,
+        amount_cents=amount,
+        currency=assignment.currency,
+        actor=actor,
+        reason=reason,
+    )
+    if payable.amount_cents < amount:
+        raise CreditedDifferently(
+            f"{money(payable.amount_cents, payable.currency)} was paid for it "
+            f"({payable.kind}); a dispute can add the rest."
+        )
+    return payable
+
+
+@transaction.atomic(savepoint=False)
+def pay_bonus(
+    *,
+    contractor: Contractor,
+    project: Project,
+    amount_cents: int,
+    reason: str,
+    actor: User,
+    key: str,
+    currency: str = "USD",
+) -> Payable:
+    """Pay somebody a bonus out of a project's money, once per `key`; writes `payable.accrued`.
+
+    Raises `InvalidAmount` (not 1 … MAX_BONUS_CENTS, no reason, or to oneself) and
+    `SourceKeyReused` when the key already paid something else.
+    """
+    if not 1 <= amount_cents <= MAX_BONUS_CENTS:
+        raise InvalidAmount(f"A bonus is {money(1)} to {money(MAX_BONUS_CENTS)}.")
+    if not reason.strip():
+        raise InvalidAmount("A bonus needs a reason: the contractor reads it.")
+    if actor.pk == contractor.pk:
+        raise InvalidAmount("Nobody pays a bonus to themselves.")
+    payable = _post(
+        key=f"bonus:{key}",
+        contractor_id=contractor.pk,
+        project_id=project.pk,
+        assignment=None,
+        submission=None,
+        kind=Payable.Kind.BONUS,
+        amount_cents=amount_cents,
+        currency=currency,
+        actor=actor,
+        reason=reason.strip(),
+    )
+    paid = (payable.contractor_id, payable.project_id, payable.amount_cents, payable.currency)
+    if paid != (contractor.pk, project.pk, amount_cents, currency):
+        raise SourceKeyReused(f"This key paid {money(payable.amount_cents, payable.currency)}.")
+    return payable
+
+
+def _amount(assignment: Assignment, kind: str, amount_cents: int | None) -> int:
+    price = assignment.price_cents
+    if kind in FULL_PRICE_KINDS and amount_cents in (None, price):
+        return price
+    if kind == Payable.Kind.SCREENING_FEE and amount_cents in (
+        None,
+        assignment.screening_fee_cents,
+    ):
+        return assignment.screening_fee_cents
+    if kind == Payable.Kind.DISPUTE and amount_cents is None:
+        return price
+    if kind in (Payable.Kind.PARTIAL, Payable.Kind.DISPUTE) and amount_cents is not None:
+        if 1 <= amount_cents <= price:
+            return amount_cents
+        raise InvalidAmount(f"From {money(1)} to the pinned price, {money(price)}.")
+    raise InvalidAmount(f"{kind!r} does not pay {amount_cents} cents for this assignment.")
+
+
+def _top_up(
+    assignment: Assignment,
+    submission: Submission | None,
+    owed_cents: int,
+    actor: User | None,
+    reason: str,
+) -> Payable:
+    """What a dispute adds to the earning, if anything is missing."""
+    # The assignment's row serialises disputes with the earning they look at.
+    Assignment.objects.select_for_update(no_key=True).get(pk=assignment.pk)
+    paid = list(
+        Payable.objects.filter(
+            assignment=assignment, kind__in=[*EARNING_KINDS, Payable.Kind.DISPUTE]
+        ).order_by("-pk")
+    )
+    missing = owed_cents - sum(payable.amount_cents for payable in paid)
+    if missing <= 0 and paid:
+        return paid[0]
+    return _post(
+        key=dispute_key(assignment.pk),
+        contractor_id=assignment.contractor_id,
+        project_id=assignment.task.project_id,
+        assignment=assignment,
+        submission=submission,
+        kind=Payable.Kind.DISPUTE,
+        amount_cents=missing,
+        currency=assignment.currency,
+        actor=actor,
+        reason=reason,
+    )
+
+
+def _post(
+    *,
+    key: str,
+    contractor_id: int,
+    project_id: int,
+    assignment: Assignment | None,
+    submission: Submission | None,
+    kind: str,
+    amount_cents: int,
+    currency: str,
+    actor: User | None,
+    reason: str,
+) -> Payable:
+    """The earn posting and its payable under one key; the one already there when there is."""
+    expense, payable = open_accounts(
+        [expense_account(project_id, currency), payable_account(contractor_id, currency)]
+    )
+    posted = post(
+        kind="earn", key=key, postings=[(expense, -amount_cents), (payable, amount_cents)]
+    )
+    if posted is None:
+        return Payable.objects.get(source_key=key)
+    created = Payable.objects.create(
+        source_key=key,
+        contractor_id=contractor_id,
+        project_id=project_id,
+        assignment=assignment,
+        submission=submission,
+        price_version_id=assignment.price_version_id if assignment else None,
+        kind=kind,
+        amount_cents=amount_cents,
+        currency=currency,
+        transaction=posted,
+        actor=actor,
+        reason=reason,
+    )
+    record(
+        "payable.accrued",
+        actor=actor,
+        subject=created,
+        data={
+            "contractor_id": contractor_id,
+            "project_id": project_id,
+            "assignment_id": assignment.pk if assignment else None,
+            "kind": kind,
+            "amount_cents": amount_cents,
+            "currency": currency,
+        },
+    )
+    return created
