@@ -44,6 +44,9 @@ def _start_services(config: pytest.Config) -> None:
     # `timeout` and CI runners end a run with SIGTERM: clean up as for Ctrl-C.
     signal.signal(signal.SIGTERM, _stop_as_for_ctrl_c)
     _services = ThrowAwayServices()
+    for name in ("media", "static"):  # never the kept data of `make run`
+        (_services.home / name).mkdir()
+        os.environ[f"{name.upper()}_ROOT"] = str(_services.home / name)
     _services.export()
 
 

@@ -220,8 +220,12 @@ class _Run:
         while time.monotonic() < deadline:
             if ended := self.supervisor.dead():
                 raise StartFailed(f"{ended} while starting.", "Its last lines above say why.")
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                connection = http.client.HTTPConnection(host, self.options.port, timeout=5)
+            with (
+                contextlib.suppress(OSError, http.client.HTTPException),
+                contextlib.closing(
+                    http.client.HTTPConnection(host, self.options.port, timeout=5)
+                ) as connection,
+            ):
                 connection.request("GET", "/", headers={"Host": "localhost"})
                 if connection.getresponse().status < 500:
                     return
