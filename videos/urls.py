@@ -1,5 +1,15 @@
 """Addresses of videos."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from videos.media_view import media
+from videos.views import VideoViewSet
+
+router = SimpleRouter()
+router.register("videos", VideoViewSet, basename="video")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    *router.urls,
+    path("media/<str:token>", media, name="media"),
+]

@@ -1,0 +1,117 @@
+"""Short-lived links to media, and what they grant.
+
+Who may have a link is decided by whoever hands it out (the holder of a live assignment, its
+reviewer, a manager). The link itself is a bearer token: signed, for one object, good for at most
+an hour by default. It works without cookies, because a `<video>` element of another origin, a
+download tool and S3 work that way; whoever it was made for is in it, and so in the access log.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.core import signing
+from django.urls import reverse
+
+from contractors.models import User
+from videos import rules, storage
+from videos.models import Video, VideoJob
+from videos.problems import LinkNotValid, NotAvailable
+
+SALT = "videos.media"
+DEFAULT_SECONDS = 3600
+KINDS = ("source", "proxy", "peaks")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a local link allows: reading one object until `expires` (Unix seconds)."""
+
+    key: str
+    user_id: int
+    expires: int
+
+
+def media_url(
+    video: Video, *, user: User, kind: str = "source", seconds: int = DEFAULT_SECONDS
+) -> str:
+    """A link to the video's `source`, `proxy` or `peaks` for `user`, good for `seconds`.
+
+    Asked for a proxy that has not been made yet, raises `NotAvailable` (see `playable`).
+    The caller has decided that `user` may see the video. Local storage gives a path on this
+    site, S3 a presigned GET.
+    """
+    return object_url(key_of(video, kind), user=user, seconds=seconds)
+
+
+def playable(video: Video, *, user: User, seconds: int = DEFAULT_SECONDS) -> dict[str, Any]:
+    """What a browser plays: the proxy, or the source while there is no proxy.
+
+    Returns `{"url", "kind", "zero_seconds"}`: frame `i` is on screen at
+    `times.seconds(i) - zero_seconds` of that file's own clock (a proxy starts at zero).
+    """
+    try:
+        url, kind = media_url(video, user=user, kind="proxy", seconds=seconds), "proxy"
+    except NotAvailable:
+        url, kind = media_url(video, user=user, kind="source", seconds=seconds), "source"
+    zero = float(video.times.seconds(0)) if kind == "proxy" and video.frame_times else 0.0
+    return {"url": url, "kind": kind, "zero_seconds": zero}
+
+
+def filmstrip(video: Video, *, user: User, seconds: int = DEFAULT_SECONDS) -> dict[str, Any]:
+    """The filmstrip: which frame each tile shows, its geometry, and a link to each sheet.
+
+    `{"tile_width", "tile_height", "columns", "rows", "frames": [...], "sheets": [url, ...]}`:
+    tile `n` is in sheet `n // (columns * rows)`, row by row. Raises `NotAvailable`.
+    """
+    result = _result(video, VideoJob.Stage.FILMSTRIP)
+    sheets = [
+        object_url(result["files"][name], user=user, seconds=seconds) for name in result["sheets"]
+    ]
+    names = ("tile_width", "tile_height", "columns", "rows", "frames")
+    return {**{name: result[name] for name in names}, "sheets": sheets}
+
+
+def key_of(video: Video, kind: str) -> str:
+    """The storage key of one of KINDS. Raises `NotAvailable`."""
+    if kind == "source":
+        return video.key
+    if kind not in KINDS:
+        raise NotAvailable(f"There is nothing called {kind!r}.")
+    files: dict[str, str] = _result(video, kind)["files"]
+    return next(iter(files.values()))
+
+
+def _result(video: Video, stage: str) -> dict[str, Any]:
+    # The result stays while a stage is being run again; `all()` so that a prefetch is used.
+    for job in video.jobs.all():
+        if job.stage == stage and job.result is not None:
+            return cast("dict[str, Any]", job.result)
+    raise NotAvailable(f"The {stage} of this video has not been made yet.")
+
+
+def object_url(key: str, *, user: User, seconds: int = DEFAULT_SECONDS) -> str:
+    """A link to any object by its key. The caller has decided that `user` may read it."""
+    if storage.is_local():
+        grant = {"k": key, "u": user.pk, "e": int(time.time()) + seconds}
+        return reverse("media", args=[signing.dumps(grant, salt=SALT, compress=True)])
+    media: Any = storage.media()
+    parameters = {
+        "ResponseContentType": rules.content_type(key),
+        "ResponseCacheControl": f"private, max-age={seconds}",
+    }
+    return str(media.url(key, parameters=parameters, expire=seconds))
+
+
+def read_grant(token: str) -> Grant:
+    """What a local link allows. Raises `LinkNotValid` when it is forged or has expired."""
+    try:
+        grant = signing.loads(token, salt=SALT)
+        found = Grant(str(grant["k"]), int(grant["u"]), int(grant["e"]))
+    except (signing.BadSignature, KeyError, TypeError, ValueError) as error:
+        raise LinkNotValid() from error
+    if found.expires < time.time():
+        raise LinkNotValid("The link has expired.")
+    return found

@@ -1,0 +1,148 @@
+"""Videos over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from videos.models import Video, VideoJob
+
+
+class VideoJobSerializer(serializers.ModelSerializer[VideoJob]):
+    class Meta:
+        model = VideoJob
+        fields = [
+            "stage", "state", "attempts", "error", "parameters", "started_at", "finished_at",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class VideoSerializer(serializers.ModelSerializer[Video]):
+    """One video in the manager's library."""
+
+    jobs = VideoJobSerializer(many=True, read_only=True)
+    fps = serializers.FloatField(
+        read_only=True, allow_null=True, help_text="Average; never for finding a frame."
+    )
+    duration_seconds = serializers.FloatField(read_only=True, allow_null=True)
+    warnings = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Video
+        fields = [
+            "id", "title", "key", "state", "unreadable_reason", "sha256", "size_bytes", "width",
+            "height", "rotation", "codec", "frame_count", "fps", "duration_seconds",
+            "variable_frame_rate", "has_audio", "created_by", "created_at", "probed_at",
+            "retired_at", "warnings", "jobs",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+    def get_warnings(self, video: Video) -> list[dict[str, Any]]:
+        """Screening warnings: for people to judge, each with the frame it points to."""
+        for job in video.jobs.all():
+            if job.stage == VideoJob.Stage.SCREEN and job.result is not None:
+                warnings: list[dict[str, Any]] = job.result.get("warnings", [])
+                return warnings
+        return []
+
+
+class UploadSerializer(serializers.Serializer[Any]):
+    """One video as multipart/form-data."""
+
+    file = serializers.FileField(allow_empty_file=True)
+    title = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
+
+
+class ManifestRowSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField(max_length=512, help_text="An object that is in storage already.")
+    title = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
+
+
+class ManifestSerializer(serializers.Serializer[Any]):
+    rows = ManifestRowSerializer(many=True, allow_empty=False)
+
+    def validate_rows(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if len(rows) > MAX_ROWS:
+            raise serializers.ValidationError(
+                f"At most {MAX_ROWS} rows at once; use the command line for more."
+            )
+        return rows
+
+
+MAX_ROWS = 500
+
+
+class RefusedRowSerializer(serializers.Serializer[Any]):
+    row = serializers.IntegerField(help_text="1-based.")
+    name = serializers.CharField()
+    problem = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ManifestOutcomeSerializer(serializers.Serializer[Any]):
+    registered = VideoSerializer(many=True)
+    refused = RefusedRowSerializer(many=True)
+
+
+class FrameTimesSerializer(serializers.Serializer[Any]):
+    """See `videos.queries.frame_times_document`."""
+
+    video = serializers.IntegerField()
+    frame_count = serializers.IntegerField()
+    time_base = serializers.ListField(
+        child=serializers.IntegerField(), help_text="[num, den]: seconds per tick."
+    )
+    first = serializers.IntegerField(help_text="Ticks at which frame 0 appears in the source.")
+    runs = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField()),
+        help_text="[[ticks to the next frame, how many times], …]",
+    )
+    duration_ticks = serializers.IntegerField()
+    variable_frame_rate = serializers.BooleanField()
+
+
+class LinksSerializer(serializers.Serializer[Any]):
+    """Signed links, good for `expires_in_seconds`."""
+
+    source = serializers.CharField()  # type: ignore[assignment]  # shadows Field.source
+    proxy = serializers.CharField(allow_null=True)
+    peaks = serializers.CharField(allow_null=True)
+    filmstrip = serializers.JSONField(allow_null=True)
+    expires_in_seconds = serializers.IntegerField()
+
+
+class RerunSerializer(serializers.Serializer[Any]):
+    stage = serializers.ChoiceField(choices=VideoJob.Stage.choices)
+    parameters = serializers.DictField(required=False)
+
+
+class RetireSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
+
+
+class BulkSerializer(serializers.Serializer[Any]):
+    """One action on many videos."""
+
+    videos = serializers.ListField(
+        child=serializers.IntegerField(), allow_empty=False, max_length=500
+    )
+    action = serializers.ChoiceField(choices=["retire", "restore", "rerun"])
+    stage = serializers.ChoiceField(choices=VideoJob.Stage.choices, required=False)
+    reason = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["action"] == "rerun" and "stage" not in attrs:
+            raise serializers.ValidationError({"stage": "Say which stage to run again."})
+        return attrs
+
+
+class BulkRefusalSerializer(serializers.Serializer[Any]):
+    video = serializers.IntegerField()
+    problem = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class BulkOutcomeSerializer(serializers.Serializer[Any]):
+    done = serializers.ListField(child=serializers.IntegerField())
+    refused = BulkRefusalSerializer(many=True)

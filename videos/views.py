@@ -1,0 +1,194 @@
+"""The library of videos, for managers."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import django_filters
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotation_platform.api.idempotency import idempotent
+from annotation_platform.api.permissions import IsManager
+from annotation_platform.api.problems import NotFound, Problem
+from contractors.models import User
+from videos import links, queries, serializers, services
+from videos.models import Video
+from videos.problems import NotAvailable
+
+
+class VideoFilter(django_filters.FilterSet):  # type: ignore[misc]
+    title = django_filters.CharFilter(lookup_expr="icontains")
+    warning = django_filters.CharFilter(
+        method="with_warning", help_text="Only videos whose screening gave this warning."
+    )
+    job_failed = django_filters.BooleanFilter(method="with_failed_job")
+
+    class Meta:
+        model = Video
+        fields = ["state", "title", "has_audio", "variable_frame_rate"]
+
+    def with_warning(self, videos: QuerySet[Video], name: str, value: str) -> QuerySet[Video]:
+        return videos.filter(
+            jobs__stage="screen", jobs__result__warnings__contains=[{"code": value}]
+        )
+
+    def with_failed_job(self, videos: QuerySet[Video], name: str, value: bool) -> QuerySet[Video]:
+        failed = Video.objects.filter(jobs__state="failed").values("pk")
+        return videos.filter(pk__in=failed) if value else videos.exclude(pk__in=failed)
+
+
+class VideoViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Video]
+):
+    """The library: register, look, run a stage again, retire."""
+
+    permission_classes = [IsManager]
+    serializer_class = serializers.VideoSerializer
+    filterset_class = VideoFilter
+    lookup_value_regex = r"\d{1,18}"
+
+    def get_queryset(self) -> QuerySet[Video]:
+        return queries.library()
+
+    @extend_schema(
+        request={"multipart/form-data": serializers.UploadSerializer},
+        responses={201: serializers.VideoSerializer},
+    )
+    @idempotent
+    def create(self, request: Request) -> Response:
+        """Upload and register one video (multipart). It is probed in the background."""
+        form = serializers.UploadSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        video = services.register_video(
+            actor=_person(request),
+            file=form.validated_data["file"],
+            title=form.validated_data["title"],
+        )
+        return Response(
+            self.get_serializer(video).data,
+            status=201,
+            headers={"Location": request.build_absolute_uri(f"{request.path}{video.pk}/")},
+        )
+
+    def get_parsers(self) -> list[Any]:
+        # `action` is not known yet when the request is being made.
+        creating = getattr(self, "action_map", {}).get("post") == "create"
+        return [MultiPartParser()] if creating else [JSONParser()]
+
+    @extend_schema(
+        request=serializers.ManifestSerializer,
+        responses={200: serializers.ManifestOutcomeSerializer},
+    )
+    @action(detail=False, methods=["post"], pagination_class=None, filterset_class=None)
+    @idempotent
+    def manifest(self, request: Request) -> Response:
+        """Register objects that are in storage already; every refused row is reported."""
+        form = serializers.ManifestSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        outcome = services.register_manifest(
+            actor=_person(request), rows=form.validated_data["rows"]
+        )
+        return Response(serializers.ManifestOutcomeSerializer(outcome).data)
+
+    @extend_schema(responses=serializers.FrameTimesSerializer)
+    @action(detail=True, url_path="frame-times")
+    def frame_times(self, request: Request, pk: str) -> Response:
+        """When each frame appears. Never changes once it is known."""
+        video = Video.objects.filter(pk=pk).first()
+        if video is None:
+            raise NotFound()
+        document = queries.frame_times_document(video)
+        return Response(
+            document,
+            headers={"ETag": f'"{video.sha256[:32]}"', "Cache-Control": "private, max-age=86400"},
+        )
+
+    @extend_schema(responses=serializers.LinksSerializer)
+    @action(detail=True)
+    def links(self, request: Request, pk: str) -> Response:
+        """Signed links to the source and to what has been made from it."""
+        video, user = self.get_object(), _person(request)
+        found: dict[str, Any] = {"expires_in_seconds": links.DEFAULT_SECONDS}
+        for kind in links.KINDS:
+            found[kind] = _or_none(lambda kind=kind: links.media_url(video, user=user, kind=kind))
+        found["filmstrip"] = _or_none(lambda: links.filmstrip(video, user=user))
+        return Response(found)
+
+    @extend_schema(request=serializers.RerunSerializer, responses=serializers.VideoJobSerializer)
+    @action(detail=True, methods=["post"])
+    def rerun(self, request: Request, pk: str) -> Response:
+        """Have a stage done again, perhaps with other parameters (thresholds)."""
+        form = serializers.RerunSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        job = services.rerun(
+            actor=_person(request),
+            video=self.get_object(),
+            stage=form.validated_data["stage"],
+            parameters=form.validated_data.get("parameters"),
+        )
+        return Response(serializers.VideoJobSerializer(job).data)
+
+    @extend_schema(request=serializers.RetireSerializer, responses=serializers.VideoSerializer)
+    @action(detail=True, methods=["post"])
+    def retire(self, request: Request, pk: str) -> Response:
+        """Take a video out of use; what was paid for stays."""
+        form = serializers.RetireSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        video = services.retire(
+            actor=_person(request), video=self.get_object(), reason=form.validated_data["reason"]
+        )
+        return Response(self.get_serializer(video).data)
+
+    @extend_schema(request=None, responses=serializers.VideoSerializer)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: str) -> Response:
+        """Bring a retired video back."""
+        video = services.restore(actor=_person(request), video=self.get_object())
+        return Response(self.get_serializer(video).data)
+
+    @extend_schema(request=serializers.BulkSerializer, responses=serializers.BulkOutcomeSerializer)
+    @action(detail=False, methods=["post"], pagination_class=None, filterset_class=None)
+    def bulk(self, request: Request) -> Response:
+        """One action on many videos; refusals are reported, the others are done."""
+        form = serializers.BulkSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        wanted = form.validated_data
+        found = Video.objects.defer("frame_times").in_bulk(wanted["videos"])
+        outcome: dict[str, list[Any]] = {"done": [], "refused": []}
+        for pk in dict.fromkeys(wanted["videos"]):
+            try:
+                if pk not in found:
+                    raise NotFound(f"There is no video {pk}.")
+                _act(wanted, found[pk], _person(request))
+                outcome["done"].append(pk)
+            except Problem as problem:
+                detail = problem.detail or problem.title
+                outcome["refused"].append({"video": pk, "problem": problem.slug, "detail": detail})
+        return Response(outcome)
+
+
+def _person(request: Request) -> User:
+    return cast(User, request.user)  # IsManager has let nobody else in
+
+
+def _act(wanted: dict[str, Any], video: Video, actor: Any) -> None:
+    match wanted["action"]:
+        case "retire":
+            services.retire(actor=actor, video=video, reason=wanted["reason"])
+        case "restore":
+            services.restore(actor=actor, video=video)
+        case "rerun":
+            services.rerun(actor=actor, video=video, stage=wanted["stage"])
+
+
+def _or_none(make: Any) -> Any:
+    try:
+        return make()
+    except NotAvailable:
+        return None
