@@ -140,8 +140,12 @@ def require(person: Contractor, project: Project) -> Terms:
         problem = guard(facts)
         if problem is not None:
             raise problem
-    assert facts.price and facts.guideline and facts.policy_version
-    assert facts.residence and facts.decision
+    # The guards above refuse a claim that lacks any of them; this only tells the type checker.
+    assert facts.price is not None
+    assert facts.guideline is not None
+    assert facts.policy_version is not None
+    assert facts.residence is not None
+    assert facts.decision is not None
     return Terms(
         facts.price,
         facts.guideline,

@@ -20,9 +20,7 @@ from tasks.models import (
 
 def current_price(project: Project) -> PriceVersion | None:
     """The price that a claim made now would pin."""
-    return (
-        project.price_versions.filter(effective_at__lte=Now()).order_by("-number").first()
-    )
+    return project.price_versions.filter(effective_at__lte=Now()).order_by("-number").first()
 
 
 def current_guideline(project: Project) -> Guideline | None:
@@ -46,15 +44,25 @@ def live_assignment_ids(contractor: Contractor, project: Project) -> QuerySet[As
 def next_open_task(project: Project, contractor: Contractor) -> Task | None:
     """The first open task in queue order that this person never held, locked.
 
-    Rows that another claim holds at this moment are skipped, not waited for.
+    Rows that another claim holds at this moment are skipped, not waited for, as long as there
+    is another. A skipped row may still have a slot when the other claim is done with it, so the
+    queue is only empty for this person when a look without locks finds nothing either.
     """
+    open_tasks = open_tasks_for(project, contractor).order_by("-priority", "pk")
+    while True:
+        task = open_tasks.select_for_update(skip_locked=True, no_key=True).first()
+        if task is None and open_tasks.exists():
+            # Wait for the claim that is in the way; None when it took the last slot.
+            task = open_tasks.select_for_update(no_key=True).first()
+            if task is None:
+                continue
+        return task
+
+
+def open_tasks_for(project: Project, contractor: Contractor) -> QuerySet[Task]:
+    """The open tasks of the project that this person never held."""
     held_before = Assignment.objects.filter(task=OuterRef("pk"), contractor=contractor)
-    return (
-        Task.objects.select_for_update(skip_locked=True, no_key=True)
-        .filter(~Exists(held_before), project=project, state=Task.State.OPEN)
-        .order_by("-priority", "pk")
-        .first()
-    )
+    return Task.objects.filter(~Exists(held_before), project=project, state=Task.State.OPEN)
 
 
 def draft_of(assignment: Assignment) -> Draft | None:
@@ -70,8 +78,19 @@ def submissions_to_compare(task: Task) -> QuerySet[Submission]:
         assignment=OuterRef("assignment"), round__gt=OuterRef("round")
     )
     return (
-        Submission.objects.filter(~Exists(later), assignment__task=task,
-                                  assignment__occupies_slot=True)
+        Submission.objects.filter(
+            ~Exists(later), assignment__task=task, assignment__occupies_slot=True
+        )
         .select_related("assignment")
         .order_by("assignment__slot")
+    )
+
+
+def empty_draft(assignment: Assignment) -> Draft:
+    """What a draft looks like before its first save; not stored."""
+    return Draft(
+        task_id=assignment.task_id,
+        contractor_id=assignment.contractor_id,
+        revision=0,
+        saved_at=assignment.claimed_at,
     )

@@ -50,3 +50,18 @@ KEEPS_SLOT = frozenset({"accepted", "accepted_with_fixes", "auto_accepted"})
 FREES_SLOT = frozenset({"rejected", "paid_unused", "unusable_confirmed"})
 ASKS_FOR_CHANGES = "changes_requested"
 OUTCOMES = KEEPS_SLOT | FREES_SLOT | {ASKS_FOR_CHANGES}
+
+# Why a contractor screens a video as less than usable.
+SCREENING_REASONS = (
+    "blurred",
+    "too_dark",
+    "over_exposed",
+    "covered_lens",
+    "frozen",
+    "too_shaky",
+    "no_hands_in_view",
+    "nothing_happens",
+    "private_content",
+    "does_not_play",
+    "other",
+)

@@ -98,7 +98,8 @@ class PriceVersion(models.Model):
                 name="price_version_fee_within_price",
             ),
             models.CheckConstraint(
-                condition=Q(currency__regex=r"^[A-Z]{3}$"), name="price_version_currency_is_iso_4217"
+                condition=Q(currency__regex=r"^[A-Z]{3}$"),
+                name="price_version_currency_is_iso_4217",
             ),
         ]
 
@@ -121,7 +122,9 @@ class Guideline(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["project", "version"], name="guideline_one_per_version"),
+            models.UniqueConstraint(
+                fields=["project", "version"], name="guideline_one_per_version"
+            ),
             models.CheckConstraint(
                 condition=Q(published_at__isnull=True) | ~Q(changelog=""),
                 name="guideline_published_has_changelog",

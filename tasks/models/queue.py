@@ -45,8 +45,16 @@ class Task(models.Model):
             models.UniqueConstraint(fields=["project", "video"], name="task_one_per_video"),
             models.CheckConstraint(
                 condition=Q(
-                    state__in=["draft", "open", "filled", "adjudicating", "completed", "unusable",
-                               "paused", "cancelled"]
+                    state__in=[
+                        "draft",
+                        "open",
+                        "filled",
+                        "adjudicating",
+                        "completed",
+                        "unusable",
+                        "paused",
+                        "cancelled",
+                    ]
                 ),
                 name="task_state_is_known",
             ),
@@ -66,17 +74,18 @@ class Task(models.Model):
                 name="task_left_draft_has_opened_at",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["completed", "unusable", "cancelled"], ended_at__isnull=False)
-                | (
-                    ~Q(state__in=["completed", "unusable", "cancelled"])
-                    & Q(ended_at__isnull=True)
-                ),
+                condition=Q(
+                    state__in=["completed", "unusable", "cancelled"], ended_at__isnull=False
+                )
+                | (~Q(state__in=["completed", "unusable", "cancelled"]) & Q(ended_at__isnull=True)),
                 name="task_ended_agrees_with_ended_at",
             ),
         ]
         indexes = [
             models.Index(
-                F("project"), F("priority").desc(), F("id"),
+                F("project"),
+                F("priority").desc(),
+                F("id"),
                 condition=Q(state="open"),
                 name="task_queue",
             ),
@@ -146,8 +155,16 @@ class Assignment(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(
-                    state__in=["active", "grace", "submitted", "rework", "closed", "returned",
-                               "expired", "released"]
+                    state__in=[
+                        "active",
+                        "grace",
+                        "submitted",
+                        "rework",
+                        "closed",
+                        "returned",
+                        "expired",
+                        "released",
+                    ]
                 ),
                 name="assignment_state_is_known",
             ),
@@ -176,8 +193,10 @@ class Assignment(models.Model):
             ),
             models.CheckConstraint(
                 condition=(
-                    Q(state__in=["closed", "returned", "expired", "released"],
-                      ended_at__isnull=False)
+                    Q(
+                        state__in=["closed", "returned", "expired", "released"],
+                        ended_at__isnull=False,
+                    )
                     | (
                         ~Q(state__in=["closed", "returned", "expired", "released"])
                         & Q(ended_at__isnull=True)

@@ -53,9 +53,7 @@ class Submission(models.Model):
 
     UNDECIDED = (State.SUBMITTED, State.IN_REVIEW)
 
-    assignment = models.ForeignKey(
-        Assignment, on_delete=models.PROTECT, related_name="submissions"
-    )
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="submissions")
     round = models.PositiveSmallIntegerField(default=1, help_text="1, then one more per rework")
     state = models.CharField(max_length=20, choices=State.choices, default=State.SUBMITTED)
     screening_verdict = models.CharField(max_length=20, choices=Verdict.choices)
@@ -80,9 +78,17 @@ class Submission(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(
-                    state__in=["submitted", "in_review", "accepted", "accepted_with_fixes",
-                               "changes_requested", "paid_unused", "unusable_confirmed",
-                               "rejected", "auto_accepted"]
+                    state__in=[
+                        "submitted",
+                        "in_review",
+                        "accepted",
+                        "accepted_with_fixes",
+                        "changes_requested",
+                        "paid_unused",
+                        "unusable_confirmed",
+                        "rejected",
+                        "auto_accepted",
+                    ]
                 ),
                 name="submission_state_is_known",
             ),
@@ -107,8 +113,10 @@ class Submission(models.Model):
 
 def _frames() -> Func:
     return Func(
-        F("start_frame"), F("end_frame"),
-        function="int4range", output_field=IntegerRangeField(),
+        F("start_frame"),
+        F("end_frame"),
+        function="int4range",
+        output_field=IntegerRangeField(),
     )
 
 

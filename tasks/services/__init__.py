@@ -1,10 +1,24 @@
 """The verbs of the queue. Each is one transaction, takes its locks in the order
 contractor → task → assignment, and writes its event."""
 
-from tasks.services.claims import claim_next_task, expire_leases, release, renew_lease, return_task
-from tasks.services.decisions import mark_in_review, raise_overlap, record_decision
+from tasks.services.claims import (
+    claim_next_task,
+    expire_leases,
+    queue_empty,
+    release,
+    renew_lease,
+    return_task,
+)
+from tasks.services.decisions import (
+    mark_adjudicating,
+    mark_in_review,
+    mark_unusable,
+    raise_overlap,
+    record_decision,
+)
 from tasks.services.projects import (
     acknowledge_guideline,
+    change_project,
     create_project,
     publish_guideline,
     set_price,
@@ -16,14 +30,18 @@ from tasks.services.work import save_draft, submit
 __all__ = [
     "acknowledge_guideline",
     "cancel_task",
+    "change_project",
     "claim_next_task",
     "create_project",
     "create_tasks",
     "expire_leases",
+    "mark_adjudicating",
     "mark_in_review",
+    "mark_unusable",
     "open_tasks",
     "pause_task",
     "publish_guideline",
+    "queue_empty",
     "raise_overlap",
     "record_decision",
     "release",

@@ -33,10 +33,7 @@ def claim_next_task(*, contractor: Contractor, project: Project) -> Assignment:
     terms = guards.require(person, project)
     task = queries.next_open_task(project, person)
     if task is None:
-        raise QueueEmpty(
-            "Every open task of this project is taken, or you have already had it.",
-            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-        )
+        raise queue_empty()
     slot = take_slot(task)
     assert slot is not None, "an open task has a free slot (task_state_agrees_with_slots)"
     now = database_now()
@@ -65,6 +62,14 @@ def claim_next_task(*, contractor: Contractor, project: Project) -> Assignment:
     return assignment
 
 
+def queue_empty() -> QueueEmpty:
+    """The refusal when no task is left for this person."""
+    return QueueEmpty(
+        "Every open task of this project is taken, or you have already had it.",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
 @transaction.atomic
 def renew_lease(*, assignment: Assignment) -> Assignment:
     """Extend a live lease from now on, up to its ceiling; a claim in grace becomes active again.
@@ -77,9 +82,9 @@ def renew_lease(*, assignment: Assignment) -> Assignment:
         return locked
     now = database_now()
     if now >= locked.lease_ceiling_at:
+        hours = locked.task.project.lease_ceiling_seconds // 3600
         raise LeaseOver(
-            "A task can be held for at most "
-            f"{locked.task.project.lease_ceiling_seconds // 3600} hours. Submit now or give it back."
+            f"A task can be held for at most {hours} hours. Submit it now or give it back."
         )
     locked.state = Assignment.State.ACTIVE
     locked.lease_expires_at = renewed_lease(
@@ -98,7 +103,7 @@ def return_task(*, assignment: Assignment, reason: str = "") -> Assignment:
     locked = lock_assignment(assignment.pk)
     require_live(locked)
     if locked.state == Assignment.State.REWORK:
-        raise LeaseOver("Work that was sent back for changes can't be returned; submit it as it is.")
+        raise LeaseOver("Work sent back for changes can't be returned; submit it as it is.")
     _give_up(locked, task, Assignment.State.RETURNED, reason)
     record("assignment.returned", actor=locked.contractor.user, subject=locked)
     return locked
@@ -123,13 +128,15 @@ def expire_leases(*, batch: int = 500) -> dict[str, int]:
     """
     now = database_now()
     lapsed = list(
-        Assignment.objects.filter(state=Assignment.State.ACTIVE, lease_expires_at__lte=now)
-        .values_list("pk", "task__project__grace_seconds")[:batch]
+        Assignment.objects.filter(
+            state=Assignment.State.ACTIVE, lease_expires_at__lte=now
+        ).values_list("pk", "task__project__grace_seconds")[:batch]
     )
     to_grace = sum(_enter_grace(pk, seconds) for pk, seconds in lapsed)
     over = list(
-        Assignment.objects.filter(state=Assignment.State.GRACE, lease_expires_at__lte=now)
-        .values_list("pk", "task_id")[:batch]
+        Assignment.objects.filter(
+            state=Assignment.State.GRACE, lease_expires_at__lte=now
+        ).values_list("pk", "task_id")[:batch]
     )
     expired = sum(_expire(pk, task_id) for pk, task_id in over)
     return {"grace": to_grace, "expired": expired}
@@ -157,9 +164,7 @@ def _expire(pk: int, task_id: int) -> int:
     return 1
 
 
-def _give_up(
-    assignment: Assignment, task: Task, state: Assignment.State, reason: str
-) -> None:
+def _give_up(assignment: Assignment, task: Task, state: Assignment.State, reason: str) -> None:
     assignment.state = state
     assignment.occupies_slot = False
     assignment.lease_expires_at = None

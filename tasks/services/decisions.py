@@ -12,7 +12,7 @@ from events.services import record
 from tasks.models import Assignment, Submission, Task
 from tasks.problems import AlreadyDecided, NoRoundsLeft, WrongTaskState
 from tasks.rules import ASKS_FOR_CHANGES, FREES_SLOT, MAX_ROUNDS, OUTCOMES
-from tasks.services.claims import lock_assignment
+from tasks.services.claims import lock_assignment, release
 from tasks.services.tasks import free_slot, lock_task, settle_slots
 
 
@@ -98,15 +98,50 @@ def raise_overlap(*, task: Task, actor: User | None = None) -> Task:
     return locked
 
 
+@transaction.atomic
+def mark_adjudicating(*, task: Task) -> Task:
+    """filled → adjudicating: too little agreement, a person decides; other states stay."""
+    locked = lock_task(task.pk)
+    if locked.state == Task.State.FILLED:
+        locked.state = Task.State.ADJUDICATING
+        locked.save(update_fields=["state"])
+        record("task.adjudicating", actor=None, subject=locked)
+    return locked
+
+
+@transaction.atomic
+def mark_unusable(*, task: Task, actor: User, reason: str) -> list[Assignment]:
+    """open | filled | adjudicating | paused → unusable; live claims are released.
+
+    Returns the released assignments: the caller pays their screening fee in its transaction.
+    A task that has ended stays as it is and nothing is released.
+    """
+    locked = lock_task(task.pk)
+    if locked.ended_at is not None:
+        return []
+    locked.state, locked.state_reason = Task.State.UNUSABLE, reason[:500]
+    locked.ended_at = database_now()
+    locked.save(update_fields=["state", "state_reason", "ended_at"])
+    record("task.unusable", actor=actor, subject=locked, data={"reason": reason})
+    live = locked.assignments.filter(state__in=Assignment.LEASED).order_by("contractor_id")
+    return [release(actor=actor, assignment=assignment, reason=reason) for assignment in live]
+
+
 def _complete_if_done(task: Task) -> None:
-    """filled → completed once every held slot's work is accepted."""
-    if task.state != Task.State.FILLED:
+    """filled | adjudicating → completed once every held slot's work is accepted.
+
+    A task under adjudication that loses work it needs opens again for somebody else.
+    """
+    if task.state not in (Task.State.FILLED, Task.State.ADJUDICATING):
         return
-    open_work = Assignment.objects.filter(task=task, occupies_slot=True).exclude(
-        state=Assignment.State.CLOSED
-    )
-    if not open_work.exists():
-        task.state = Task.State.COMPLETED
-        task.ended_at = database_now()
-        task.save(update_fields=["state", "ended_at"])
-        record("task.completed", actor=None, subject=task)
+    held = Assignment.objects.filter(task=task, occupies_slot=True)
+    if held.exclude(state=Assignment.State.CLOSED).exists():
+        return
+    if task.held_slots == 0:
+        task.state = Task.State.OPEN
+        task.save(update_fields=["state"])
+        return
+    task.state = Task.State.COMPLETED
+    task.ended_at = database_now()
+    task.save(update_fields=["state", "ended_at"])
+    record("task.completed", actor=None, subject=task)

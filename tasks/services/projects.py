@@ -45,6 +45,17 @@ def create_project(
 
 
 @transaction.atomic
+def change_project(*, actor: User | None, project: Project, changes: dict[str, Any]) -> Project:
+    """Change settings of a project; live claims keep what they pinned."""
+    locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    for name, value in changes.items():
+        setattr(locked, name, value)
+    locked.save(update_fields=list(changes))
+    record("project.changed", actor=actor, subject=locked, data={"fields": sorted(changes)})
+    return locked
+
+
+@transaction.atomic
 def set_price(
     *,
     actor: User | None,
@@ -119,7 +130,7 @@ def publish_guideline(*, actor: User | None, guideline: Guideline) -> Guideline:
 @transaction.atomic
 def acknowledge_guideline(*, contractor: Contractor, guideline: Guideline) -> None:
     """Note that the contractor has read this version. Doing it twice changes nothing."""
-    acknowledgement, created = GuidelineAcknowledgement.objects.get_or_create(
+    _, created = GuidelineAcknowledgement.objects.get_or_create(
         contractor=contractor, guideline=guideline
     )
     if created:

@@ -36,9 +36,7 @@ def create_tasks(
         for pk, video in wanted.items()
         if pk not in known
     )
-    record(
-        "tasks.created", actor=actor, subject=project, data={"task_ids": [t.pk for t in tasks]}
-    )
+    record("tasks.created", actor=actor, subject=project, data={"task_ids": [t.pk for t in tasks]})
     return tasks
 
 

@@ -20,9 +20,7 @@ from timelines.segment import Segment as TimelineSegment
 
 
 @transaction.atomic
-def save_draft(
-    *, assignment: Assignment, body: dict[str, Any], expected_revision: int
-) -> Draft:
+def save_draft(*, assignment: Assignment, body: dict[str, Any], expected_revision: int) -> Draft:
     """Store the work in progress as the next revision.
 
     The draft belongs to the person and the task, not to the claim: it survives expiry and comes
@@ -120,7 +118,12 @@ def submit(
     locked.lease_expires_at = None
     locked.save(
         update_fields=[
-            "state", "submitted_at", "lease_expires_at", "occupies_slot", "slot", "ended_at",
+            "state",
+            "submitted_at",
+            "lease_expires_at",
+            "occupies_slot",
+            "slot",
+            "ended_at",
             "end_reason",
         ]
     )

@@ -1,0 +1,195 @@
+"""A contractor's claims: take one, keep it, save, submit."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from videos.links import media_url
+
+from annotation_platform.api.idempotency import idempotent
+from annotation_platform.api.permissions import IsContractor, IsManager
+from annotation_platform.clock import database_now
+from contractors.models import Contractor
+from tasks import queries, services
+from tasks.models import Assignment, Submission
+from tasks.permissions import visible_assignments, visible_submissions
+from tasks.problems import RevisionRequired
+from tasks.serializers import (
+    AssignmentSerializer,
+    ClaimInput,
+    DraftInput,
+    DraftSerializer,
+    LiveAssignmentSerializer,
+    OptionalReason,
+    Reason,
+    SubmissionInput,
+    SubmissionSerializer,
+)
+from tasks.services.work import etag
+from timelines.segment import Segment
+
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description='The revision you changed, `"3"`; `"0"` before the first save.',
+)
+
+
+class AssignmentViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Assignment]
+):
+    """Leased claims: a contractor's own; a manager sees all."""
+
+    serializer_class = AssignmentSerializer
+    filterset_fields = ["state", "task", "task__project"]
+
+    # What only the holder may do; a manager looking at it gets 404 like anybody else.
+    holder_actions = {"renew", "draft", "submissions", "give_back"}
+
+    def get_permissions(self) -> list[Any]:
+        if self.action == "release":
+            return [IsManager()]
+        if self.action in self.holder_actions or self.action == "create":
+            return [IsContractor()]
+        return [IsAuthenticated()]
+
+    def get_queryset(self) -> QuerySet[Assignment]:
+        if getattr(self, "swagger_fake_view", False):
+            return Assignment.objects.none()
+        assignments = visible_assignments(self.request.user)  # type: ignore[arg-type]
+        if self.action in self.holder_actions:
+            assignments = assignments.filter(contractor_id=self.request.user.pk)
+        return assignments.select_related("task__video", "task__project", "guideline")
+
+    def _answer(self, assignment: Assignment, status: int = 200) -> Response:
+        context = {
+            "media_url": lambda live: media_url(live.task.video, user=self.request.user),
+            "server_time": database_now(),
+        }
+        return Response(LiveAssignmentSerializer(assignment, context=context).data, status=status)
+
+    @extend_schema(request=ClaimInput, responses={201: LiveAssignmentSerializer})
+    @idempotent
+    def create(self, request: Request) -> Response:
+        """Claim the project's next task.
+
+        Refusals, in the order in which they are checked: `project-not-open`,
+        `account-not-active`, `residence-unknown`, `not-eligible`, `guideline-not-acknowledged`,
+        `restricted`, `live-claim-cap-reached`, `queue-empty` (with `Retry-After`).
+        """
+        serializer = ClaimInput(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        person = Contractor.objects.select_related("user").get(pk=request.user.pk)
+        assignment = services.claim_next_task(
+            contractor=person, project=serializer.validated_data["project"]
+        )
+        return self._answer(assignment, status=201)
+
+    @extend_schema(responses=LiveAssignmentSerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One claim, with a fresh media link while it is live."""
+        return self._answer(self.get_object())
+
+    @extend_schema(request=None, responses=LiveAssignmentSerializer)
+    @action(detail=True, methods=["post"])
+    def renew(self, request: Request, pk: str) -> Response:
+        """Extend the lease from now on, up to its ceiling; send it once a minute while active."""
+        return self._answer(services.renew_lease(assignment=self.get_object()))
+
+    @extend_schema(methods=["GET"], responses=DraftSerializer)
+    @extend_schema(
+        methods=["PUT"], request=DraftInput, responses=DraftSerializer, parameters=[IF_MATCH]
+    )
+    @action(detail=True, methods=["get", "put"])
+    def draft(self, request: Request, pk: str) -> Response:
+        """The work in progress; PUT saves the next revision (`If-Match` names the one changed).
+
+        412 `stale-draft` carries the newer revision; 428 when `If-Match` is missing.
+        """
+        assignment = self.get_object()
+        if request.method == "PUT":
+            serializer = DraftInput(data=request.data)
+            serializer.is_valid(raise_exception=True)
+            draft = services.save_draft(
+                assignment=assignment,
+                body=serializer.validated_data["body"],
+                expected_revision=_expected_revision(request),
+            )
+        else:
+            draft = queries.draft_of(assignment) or queries.empty_draft(assignment)
+        return Response(DraftSerializer(draft).data, headers={"ETag": etag(draft)})
+
+    @extend_schema(request=SubmissionInput, responses={201: SubmissionSerializer})
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def submissions(self, request: Request, pk: str) -> Response:
+        """Hand the timeline in. A problem in it is located (`segment`, `frame`); nothing is saved
+        then and the claim goes on."""
+        assignment = self.get_object()
+        serializer = SubmissionInput(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        screening = dict(serializer.validated_data["screening"])
+        submission = services.submit(
+            assignment=assignment,
+            segments=[Segment(**row) for row in serializer.validated_data["segments"]],
+            screening_verdict=screening.pop("verdict"),
+            screening=screening,
+        )
+        return Response(SubmissionSerializer(submission).data, status=201)
+
+    @extend_schema(request=OptionalReason, responses=AssignmentSerializer)
+    @action(detail=True, methods=["post"], url_path="return")
+    def give_back(self, request: Request, pk: str) -> Response:
+        """Give the task back: no penalty, the draft is kept."""
+        serializer = OptionalReason(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        assignment = services.return_task(
+            assignment=self.get_object(), reason=serializer.validated_data["reason"]
+        )
+        return Response(AssignmentSerializer(assignment).data)
+
+    @extend_schema(request=Reason, responses=AssignmentSerializer)
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, pk: str) -> Response:
+        """A manager ends a live claim, with a reason that its holder sees."""
+        serializer = Reason(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        assignment = services.release(
+            actor=request.user,
+            assignment=self.get_object(),
+            reason=serializer.validated_data["reason"],
+        )
+        return Response(AssignmentSerializer(assignment).data)
+
+
+class SubmissionViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Submission]
+):
+    """Handed-in timelines: a contractor's own; a manager sees all."""
+
+    serializer_class = SubmissionSerializer
+    filterset_fields = ["state", "assignment", "assignment__task"]
+
+    def get_queryset(self) -> QuerySet[Submission]:
+        if getattr(self, "swagger_fake_view", False):
+            return Submission.objects.none()
+        return visible_submissions(self.request.user).prefetch_related(  # type: ignore[arg-type]
+            "segments"
+        )
+
+
+def _expected_revision(request: Request) -> int:
+    match = re.fullmatch(r'(?:W/)?"(\d{1,9})"', request.headers.get("If-Match", "").strip())
+    if match is None:
+        raise RevisionRequired('Send If-Match: "<revision>", "0" for the first save.')
+    return int(match[1])

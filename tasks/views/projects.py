@@ -1,0 +1,163 @@
+"""Projects, prices and guidelines over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, viewsets
+from rest_framework.decorators import action
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotation_platform.api.idempotency import idempotent
+from annotation_platform.api.permissions import IsContractor, IsManager
+from contractors.models import Contractor, Role
+from tasks import guards, queries, services
+from tasks.models import Guideline, Project
+from tasks.permissions import visible_projects
+from tasks.problems import GuidelinePublished
+from tasks.serializers import (
+    GuidelineSerializer,
+    NewProject,
+    PriceVersionSerializer,
+    ProjectSerializer,
+    WhySerializer,
+)
+
+
+class ProjectViewSet(
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[Project],
+):
+    """Annotation projects. Contractors see those that give out work; managers set them up."""
+
+    serializer_class = ProjectSerializer
+    filterset_fields = ["state"]
+
+    def get_queryset(self) -> QuerySet[Project]:
+        if getattr(self, "swagger_fake_view", False):
+            return Project.objects.none()
+        return visible_projects(self.request.user).prefetch_related(  # type: ignore[arg-type]
+            "price_versions", "guidelines"
+        )
+
+    def get_permissions(self) -> list[Any]:
+        writes = {"create", "partial_update"}
+        # Prices and guidelines are read by everybody and written by managers.
+        manager_only = self.action in writes or (
+            self.action in ("price_versions", "guidelines") and self.request.method == "POST"
+        )
+        if self.action == "why":
+            return [IsContractor()]
+        return [IsManager()] if manager_only else [IsAuthenticated()]
+
+    @extend_schema(request=NewProject, responses={201: ProjectSerializer})
+    @idempotent
+    def create(self, request: Request) -> Response:
+        """Set up a project with its first price ($16.00 unless said otherwise)."""
+        serializer = NewProject(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        project = services.create_project(actor=request.user, **serializer.validated_data)
+        return Response(ProjectSerializer(project).data, status=201)
+
+    @extend_schema(request=ProjectSerializer, responses=ProjectSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change settings. They apply to new claims only."""
+        project = self.get_object()
+        serializer = ProjectSerializer(project, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        services.change_project(
+            actor=request.user, project=project, changes=serializer.validated_data
+        )
+        return Response(ProjectSerializer(self.get_object()).data)
+
+    @extend_schema(methods=["GET"], responses=PriceVersionSerializer(many=True), filters=False)
+    @extend_schema(
+        methods=["POST"], request=PriceVersionSerializer, responses={201: PriceVersionSerializer}
+    )
+    @action(detail=True, methods=["get", "post"], url_path="price-versions")
+    @idempotent
+    def price_versions(self, request: Request, pk: str) -> Response:
+        """The price history, newest first, public to contractors; POST starts the next version."""
+        project = self.get_object()
+        if request.method == "POST":
+            serializer = PriceVersionSerializer(data=request.data)
+            serializer.is_valid(raise_exception=True)
+            version = services.set_price(
+                actor=request.user, project=project, **serializer.validated_data
+            )
+            return Response(PriceVersionSerializer(version).data, status=201)
+        page = self.paginate_queryset(project.price_versions.all())
+        return self.get_paginated_response(PriceVersionSerializer(page, many=True).data)
+
+    @extend_schema(methods=["GET"], responses=GuidelineSerializer(many=True), filters=False)
+    @extend_schema(
+        methods=["POST"], request=GuidelineSerializer, responses={201: GuidelineSerializer}
+    )
+    @action(detail=True, methods=["get", "post"])
+    @idempotent
+    def guidelines(self, request: Request, pk: str) -> Response:
+        """Guideline versions, newest first. POST writes the next, or rewrites the unpublished."""
+        project = self.get_object()
+        if request.method == "POST":
+            serializer = GuidelineSerializer(data=request.data)
+            serializer.is_valid(raise_exception=True)
+            guideline = services.write_guideline(
+                actor=request.user, project=project, **serializer.validated_data
+            )
+            return Response(GuidelineSerializer(guideline).data, status=201)
+        guidelines = project.guidelines.all()
+        if Role.MANAGER not in request.user.roles:
+            guidelines = guidelines.filter(published_at__isnull=False)
+        page = self.paginate_queryset(guidelines)
+        return self.get_paginated_response(GuidelineSerializer(page, many=True).data)
+
+    @extend_schema(responses=WhySerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def why(self, request: Request, pk: str) -> Response:
+        """May I claim from this project now, and if not, everything that would have to change."""
+        project = self.get_object()
+        person = Contractor.objects.get(pk=request.user.pk)
+        refusals = [problem.as_dict() for problem in guards.refusals(person, project)]
+        if not refusals and not queries.open_tasks_for(project, person).exists():
+            refusals = [services.queue_empty().as_dict()]
+        return Response({"may_claim": not refusals, "refusals": refusals})
+
+
+class GuidelineViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Guideline]):
+    """One version of a guideline."""
+
+    serializer_class = GuidelineSerializer
+
+    def get_queryset(self) -> QuerySet[Guideline]:
+        if getattr(self, "swagger_fake_view", False):
+            return Guideline.objects.none()
+        guidelines = Guideline.objects.select_related("project")
+        if Role.MANAGER in self.request.user.roles:  # type: ignore[union-attr]
+            return guidelines
+        return guidelines.filter(published_at__isnull=False)
+
+    @extend_schema(request=None, responses=GuidelineSerializer)
+    @action(detail=True, methods=["post"], permission_classes=[IsManager])
+    def publish(self, request: Request, pk: str) -> Response:
+        """Publish: contractors acknowledge it before their next claim. Needs a changelog."""
+        guideline = self.get_object()
+        published = services.publish_guideline(actor=request.user, guideline=guideline)
+        return Response(GuidelineSerializer(published).data)
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["post"], permission_classes=[IsContractor])
+    def acknowledge(self, request: Request, pk: str) -> Response:
+        """I have read this version. Doing it twice changes nothing."""
+        guideline = self.get_object()
+        if guideline.published_at is None:
+            raise GuidelinePublished("This version is not published yet.")
+        services.acknowledge_guideline(
+            contractor=Contractor.objects.select_related("user").get(pk=request.user.pk),
+            guideline=guideline,
+        )
+        return Response(status=204)
