@@ -196,6 +196,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "tasks.expire_leases": {"task": "tasks.expire_leases", "schedule": SWEEP_SECONDS},
     "reviews.sweep_scores": {"task": "reviews.sweep_scores", "schedule": SWEEP_SECONDS},
     "reviews.expire_leases": {"task": "reviews.expire_leases", "schedule": SWEEP_SECONDS},
+    "reviews.auto_accept": {"task": "reviews.auto_accept", "schedule": 600.0},
     "videos.sweep": {"task": "videos.sweep", "schedule": SWEEP_SECONDS},
 }
 

@@ -1,0 +1,147 @@
+"""Reads of scoring and reviewing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from reviews.models import Decision, DecisionRule, Review, Score, Scoring
+from tasks.models import Assignment, Project, Segment, Submission, Task
+from tasks.queries import submissions_to_compare
+from timelines.segment import Hands, Timeline
+from timelines.segment import Segment as TimelineSegment
+
+# Submissions waiting for the rule stand in the small partial index of undecided ones; literals,
+# not parameters, so that the planner sees that the index applies. A task is due when what could
+# be compared is not what its last assessment looked at.
+_DUE_TASKS = """
+SELECT t.id
+FROM (
+    SELECT DISTINCT a.task_id
+    FROM tasks_submission s JOIN tasks_assignment a ON a.id = s.assignment_id
+    WHERE s.state IN ('submitted', 'in_review') AND s.state = 'submitted' AND a.occupies_slot
+) waiting
+JOIN tasks_task t ON t.id = waiting.task_id
+LEFT JOIN reviews_assessment x ON x.task_id = t.id
+CROSS JOIN LATERAL (
+    SELECT array_agg(latest.id ORDER BY latest.id) AS ids, count(*) AS number
+    FROM tasks_assignment a CROSS JOIN LATERAL (
+        SELECT s.id, s.state FROM tasks_submission s
+        WHERE s.assignment_id = a.id ORDER BY s.round DESC LIMIT 1
+    ) latest
+    WHERE a.task_id = t.id AND a.occupies_slot AND latest.state <> 'changes_requested'
+) comparable
+WHERE (comparable.number >= 2 OR t.overlap = 1)
+  AND (x.task_id IS NULL OR x.submission_ids IS DISTINCT FROM comparable.ids)
+ORDER BY t.id
+LIMIT %s
+"""
+
+
+def tasks_due_for_scoring(limit: int) -> list[int]:
+    """Ids of tasks that the rule has not looked at as they are now: what messages may have lost."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE_TASKS, [limit])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def comparable_submissions(task: Task) -> list[Submission]:
+    """What a task's agreement is made of, in slot order: work sent back for changes is left out
+    until it is handed in again."""
+    return list(submissions_to_compare(task).exclude(state=Submission.State.CHANGES_REQUESTED))
+
+
+def newest_scoring(project: Project) -> Scoring | None:
+    """The scoring version that applies now."""
+    return Scoring.objects.filter(project=project).order_by("-number").first()
+
+
+def newest_rule(project: Project) -> DecisionRule | None:
+    """The decision rule that applies now."""
+    return DecisionRule.objects.filter(project=project).order_by("-number").first()
+
+
+def timelines(submission_ids: Collection[int], *, fps: dict[int, float]) -> dict[int, Timeline]:
+    """The submissions' timelines, in two queries however many they are.
+
+    Arguments:
+        fps: average frames per second by submission.
+    """
+    frame_counts = dict(
+        Submission.objects.filter(pk__in=submission_ids).values_list("pk", "frame_count")
+    )
+    segments = segments_of(submission_ids)
+    return {
+        pk: Timeline(frame_count, fps[pk], segments[pk]) for pk, frame_count in frame_counts.items()
+    }
+
+
+def segments_of(submission_ids: Iterable[int]) -> defaultdict[int, list[TimelineSegment]]:
+    """Segments by submission, in one query."""
+    rows = (
+        Segment.objects.filter(submission__in=submission_ids)
+        .order_by("submission", "position")
+        .values_list(
+            "submission_id", "start_frame", "end_frame", "action_type", "hands", "description"
+        )
+    )
+    found: defaultdict[int, list[TimelineSegment]] = defaultdict(list)
+    for pk, start, end, action_type, hands, description in rows.iterator(chunk_size=5000):
+        found[pk].append(TimelineSegment(start, end, action_type, Hands(hands), description))
+    return found
+
+
+def scores_among(submission_ids: Collection[int], scoring: Scoring) -> list[Score]:
+    """The stored scores between these submissions under one scoring version."""
+    return list(
+        Score.objects.filter(
+            reference__in=submission_ids, candidate__in=submission_ids, scoring=scoring
+        )
+    )
+
+
+def scores_of(submission: Submission) -> list[Score]:
+    """Its scores under the newest version that it has any of, best first."""
+    found = list(
+        Score.objects.filter(Q(reference=submission) | Q(candidate=submission))
+        .select_related("scoring")
+        .order_by("-scoring__number", "-s", "pk")
+    )
+    return [score for score in found if score.scoring_id == found[0].scoring_id]
+
+
+def reviews_open_to(reviewer_id: int, *, now: Any) -> QuerySet[Review]:
+    """Queued reviews this person may take, the oldest first.
+
+    Never of a task they worked on themselves, never the second look at their own rejection. Work
+    that came back after changes waits a day for the reviewer who asked for them.
+    """
+    from datetime import timedelta
+
+    own = Assignment.objects.filter(
+        task=OuterRef("submission__assignment__task"), contractor=reviewer_id
+    )
+    for_somebody_else = (
+        Q(preferred_reviewer__isnull=False)
+        & ~Q(preferred_reviewer=reviewer_id)
+        & Q(queued_at__gt=now - timedelta(days=1))
+    )
+    return (
+        Review.objects.filter(~Exists(own), state=Review.State.QUEUED)
+        .exclude(of__reviewer=reviewer_id)
+        .exclude(for_somebody_else)
+        .order_by("pk")
+    )
+
+
+def decision_about_work(submission: Submission) -> Decision | None:
+    """The decision about pay and data; None while there is none."""
+    return (
+        Decision.objects.filter(submission=submission, about=Decision.About.WORK)
+        .select_related("rule")
+        .first()
+    )
