@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from django.db.models import DateField, Q
+from django.db.models import DateField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Cast, Now
 
 from contractors.models import (
@@ -22,6 +22,14 @@ def residence_on(contractor: Contractor, day: date | None = None) -> Residence |
     """Where the contractor lived on `day` (UTC; today by default), None when undeclared."""
     wanted = Cast(Now(), DateField()) if day is None else day
     return Residence.objects.filter(contractor=contractor, valid__contains=wanted).first()
+
+
+def with_area_today(contractors: QuerySet[Contractor]) -> QuerySet[Contractor]:
+    """Adds `area_today`: the area of each one's residence today (UTC), None when undeclared."""
+    today = Residence.objects.filter(
+        contractor=OuterRef("pk"), valid__contains=Cast(Now(), DateField())
+    )
+    return contractors.annotate(area_today=Subquery(today.values("area")[:1]))
 
 
 def current_policy_version(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import pycountry
 
@@ -124,8 +124,8 @@ def is_area(code: str) -> bool:
     if code != code.upper():
         return False  # pycountry ignores case
     if "-" in code:
-        return pycountry.subdivisions.get(code=code) is not None
-    return len(code) == 2 and pycountry.countries.get(alpha_2=code) is not None
+        return _subdivision(code) is not None
+    return len(code) == 2 and _country(code) is not None
 
 
 def is_complete(area: str) -> bool:
@@ -138,11 +138,11 @@ def name(code: str) -> str:
     """A name for a sentence: "California", "Ontario, Canada", "Washington, D.C."."""
     if code in _NAMES:
         return _NAMES[code]
-    country = pycountry.countries.get(alpha_2=code[:2])
+    country = _country(code[:2])
     country_name = getattr(country, "common_name", None) or getattr(country, "name", code[:2])
     if "-" not in code:
         return str(country_name)
-    subdivision = pycountry.subdivisions.get(code=code)
+    subdivision = _subdivision(code)
     if subdivision is None:
         return code
     return subdivision.name if code.startswith("US-") else f"{subdivision.name}, {country_name}"
@@ -173,6 +173,14 @@ def find_places(text: str, *, limit: int = 20) -> list[Place]:
     return [Place(code, name(code)) for _, _, code in sorted(found)[:limit]]
 
 
+def _subdivision(code: str) -> Any:
+    return pycountry.subdivisions.get(code=code)  # type: ignore[no-untyped-call]
+
+
+def _country(code: str) -> Any:
+    return pycountry.countries.get(alpha_2=code)
+
+
 def working_days_between(start: datetime, end: datetime) -> int:
     """How many of the days after `start`'s day, up to and with `end`'s, are Monday to Friday."""
     days = (end.date() - start.date()).days
@@ -187,11 +195,11 @@ def _chain(area: str) -> tuple[str, ...]:
         return (area, _TWINS[area])
     country, _, rest = area.partition("-")
     if rest:
-        subdivision = pycountry.subdivisions.get(code=area)
+        subdivision = _subdivision(area)
         # FR-69 lies in FR-ARA: the code does not say so, the standard does.
         while subdivision is not None and subdivision.parent_code:
             steps.append(subdivision.parent_code)
-            subdivision = pycountry.subdivisions.get(code=subdivision.parent_code)
+            subdivision = _subdivision(subdivision.parent_code)
         steps += _chain(country) if country in _TWINS else [country]
     return tuple(steps)
 
@@ -200,7 +208,8 @@ def _chain(area: str) -> tuple[str, ...]:
 def _has_subdivisions(area: str) -> bool:
     """A country alone that the standard divides (UM counts under both of its codes)."""
     country = _TWINS[area] if area.startswith("US-") and area in _TWINS else area
-    return len(country) == 2 and bool(pycountry.subdivisions.get(country_code=country))
+    parts = pycountry.subdivisions.get(country_code=country)  # type: ignore[no-untyped-call]
+    return len(country) == 2 and bool(parts)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from math import ceil
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent
@@ -69,7 +70,7 @@ def as_problem(exc: Exception) -> Problem | None:
         case RequestDataTooBig() | TooManyFieldsSent():
             return problems.MalformedRequest("The request is too large.")
         case exceptions.Throttled():
-            wait = {"Retry-After": str(int(exc.wait) + 1)} if exc.wait is not None else {}
+            wait = {} if exc.wait is None else {"Retry-After": str(max(1, ceil(exc.wait)))}
             return problems.TooManyRequests(str(exc.detail), headers=wait)
     return None
 

@@ -32,14 +32,22 @@ def sign_in(*, email: str, password: str) -> tuple[User, str]:
     known = User.objects.filter(email__iexact=email).values_list("email", flat=True).first()
     user = authenticate(username=known or email, password=password)
     if not isinstance(user, User):
-        raise WrongCredentials()
+        raise WrongCredentials(headers={"WWW-Authenticate": "Token"})
     with transaction.atomic():
-        instance, token = get_token_model().objects.create(user)
-        kept = user.auth_token_set.order_by("-created", "-pk")[:TOKENS_KEPT]
-        keep = {instance.pk, *kept.values_list("pk", flat=True)}
-        user.auth_token_set.exclude(pk__in=keep).delete()
+        _, token = get_token_model().objects.create(user)
+        tokens = get_token_model().objects.filter(user=user)
+        kept = tokens.order_by("-created").values_list("pk", flat=True)[:TOKENS_KEPT]
+        tokens.exclude(pk__in=list(kept)).delete()
         update_last_login(sender=User, user=user)
     return user, token
+
+
+@transaction.atomic
+def rename(*, user: User, name: str) -> None:
+    """Set one's own name. Event: user.renamed."""
+    before, user.name = user.name, name
+    user.save(update_fields=["name"])
+    record("user.renamed", actor=user, subject=user, data={"from": before, "to": name})
 
 
 @transaction.atomic

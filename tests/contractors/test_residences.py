@@ -9,6 +9,7 @@ import pytest
 from django.db import Error, IntegrityError, connection, transaction
 from django.db.backends.postgresql.psycopg_any import DateRange
 
+from annotation_platform.api.problems import Problem
 from annotation_platform.clock import database_now
 from contractors import problems
 from contractors.models import Contractor, Residence
@@ -149,7 +150,7 @@ def test_a_country_alone_can_be_declared_and_stays_unknown() -> None:
 # --- The database by itself ------------------------------------------------------------------
 
 
-def attack(sql: str, *parameters: object) -> None:
+def attack(sql: str, *parameters: str | int) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, parameters)
 
@@ -232,7 +233,7 @@ def test_two_declarations_at_once_leave_one_residence_per_day() -> None:
             barrier.wait(timeout=10)
             declare(person, area, datetime.now().date())
             outcomes.append("declared")
-        except problems.Problem as problem:
+        except Problem as problem:
             outcomes.append(problem.slug)
         finally:
             connection.close()

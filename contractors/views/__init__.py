@@ -1,0 +1,1 @@
+"""HTTP of people: sign-in, one's own account, and what managers do."""
