@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Self, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from timelines.descriptions import similarity
 from timelines.matching import (
@@ -29,6 +30,7 @@ CODES: Final = (
     "extra",
 )
 T = TypeVar("T")
+BoolArray = npt.NDArray[np.bool_]
 
 _HANDS: Final = {
     Hands.NONE: "no hand",
@@ -46,8 +48,9 @@ class DiagnosisParameters:
     another if at least ``part_inside`` of its frames lie in it; parts make up a split or a merge
     if they cover ``group_coverage`` of it, overlap each other on at most ``group_overlap`` of
     its frames, and none has an IoU of ``whole_iou`` or more with it. Other segments are
-    compared from ``match_iou`` on. Descriptions below ``description_similarity`` (0 to 100) are
-    called poor.
+    compared from ``match_iou`` on; below ``sure_iou`` they must also agree in action type or in
+    words to be taken for the same action. Descriptions below ``description_similarity`` (0 to
+    100) are called poor.
     """
 
     version: str = "1"
@@ -57,6 +60,7 @@ class DiagnosisParameters:
     group_overlap: float = 0.1
     whole_iou: float = 0.8
     match_iou: float = 0.1
+    sure_iou: float = 0.5
     description_similarity: float = 45.0
 
     def as_dict(self) -> dict[str, Any]:
@@ -106,9 +110,10 @@ def diagnose(
     """Every difference worth telling, ordered by frame, then as in `CODES`; empty if none.
 
     First *splits* are looked for: two or more candidates mostly inside one reference segment,
-    sharing a hand with it, nearly disjoint, together covering at least 70 % of it, none of them
-    nearly the whole. Then *merges*, the mirror image. What remains is matched as in
-    `timelines.score.score_timelines` among pairs of IoU ≥ 0.1, and each match is compared:
+    sharing a hand with it (or all of the wrong hand, see `_related`), nearly disjoint, together
+    covering at least 70 % of it, none of them nearly the whole. Then *merges*, the mirror image.
+    What remains is matched as in `timelines.score.score_timelines` among pairs of IoU ≥ 0.1 that
+    may be one action (below 0.5 type or words must agree), and each match is compared:
     boundaries beyond the tolerance, action type, hands, description. What is left over was
     *missed* or is *extra*. The parts of a split or merge are compared too: their common start
     and end, and their labels with those they stand for.
@@ -133,6 +138,7 @@ def diagnose(
 
     weight = match_weight(pairs, score_parameters or ScoreParameters())
     weight[pairs.iou < parameters.match_iou] = 0
+    weight[_unlike(reference, candidate, pairs, parameters)] = 0
     weight[np.isin(pairs.reference, list(used_references))] = 0
     weight[np.isin(pairs.candidate, list(used_candidates))] = 0
     chosen = best_assignment(pairs, weight)
@@ -175,7 +181,9 @@ def _groups(
 ) -> dict[int, tuple[int, ...]]:
     """Segments of one timeline that the other cut in pieces: whole → its parts by start."""
     lengths = parts.ends - parts.starts
-    inside = (pairs.hands > 0) & (pairs.shared >= parameters.part_inside * lengths[pairs.candidate])
+    inside = _related(wholes, parts, pairs, parameters) & (
+        pairs.shared >= parameters.part_inside * lengths[pairs.candidate]
+    )
     nearly = set(pairs.reference[inside & (pairs.iou >= parameters.whole_iou)].tolist())
     members: dict[int, list[int]] = {}
     shared: dict[int, int] = {}
@@ -203,6 +211,43 @@ def _groups(
             groups[whole] = tuple(free)
             used_parts = used_parts.union(free)
     return groups
+
+
+def _related(
+    wholes: Timeline, parts: Timeline, pairs: Pairs, parameters: DiagnosisParameters
+) -> BoolArray:
+    """Pairs that share a hand, or of which neither has anybody of its hand to pair with.
+
+    The second lets an action that was cut in two *and* given the wrong hand be told as just that.
+    """
+    share = pairs.hands > 0
+    near = share & (pairs.iou >= parameters.match_iou)
+    lone_whole = np.ones(len(wholes), dtype=np.bool_)
+    lone_part = np.ones(len(parts), dtype=np.bool_)
+    lone_whole[pairs.reference[near]] = False
+    lone_part[pairs.candidate[near]] = False
+    related: BoolArray = share | (lone_whole[pairs.reference] & lone_part[pairs.candidate])
+    return related
+
+
+def _unlike(
+    reference: Timeline, candidate: Timeline, pairs: Pairs, parameters: DiagnosisParameters
+) -> list[int]:
+    """Pairs that agree neither in place nor in type nor in words: two actions, not one."""
+    doubtful = (
+        (pairs.iou >= parameters.match_iou)
+        & (pairs.iou < parameters.sure_iou)
+        & (pairs.same_type == 0)
+    )
+    return [
+        index
+        for index in np.flatnonzero(doubtful).tolist()
+        if similarity(
+            reference[pairs.reference[index]].description,
+            candidate[pairs.candidate[index]].description,
+        )
+        < parameters.description_similarity
+    ]
 
 
 def _covered(whole: Segment, parts: Sequence[Segment]) -> int:
