@@ -27,6 +27,15 @@ FULL_PRICE_KINDS = frozenset({"accepted", "auto_accepted", "accepted_with_fixes"
 EARNING_KINDS = FULL_PRICE_KINDS | {"screening_fee", "partial"}
 ASSIGNMENT_KINDS = EARNING_KINDS | {"dispute"}
 
+# What a decision about a submission pays, by its outcome.
+PAYING_OUTCOMES = {
+    "accepted": "accepted",
+    "accepted_with_fixes": "accepted_with_fixes",
+    "auto_accepted": "auto_accepted",
+    "paid_unused": "paid_unused",
+    "unusable_confirmed": "screening_fee",
+}
+
 MAX_BONUS_CENTS = 100_000
 
 WHY = {

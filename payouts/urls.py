@@ -1,5 +1,15 @@
-"""Addresses of payouts."""
+"""Addresses of money, under /api/v1/."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from payouts import views
+
+router = SimpleRouter()
+router.register("earnings", views.EarningViewSet, basename="earning")
+
+urlpatterns = [
+    *router.urls,
+    path("projects/<int:project_id>/money/", views.ProjectMoneyView.as_view()),
+    path("bonuses/", views.BonusView.as_view()),
+]

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('contractors', '0003_history'),
+        ('contractors', '0001_initial'),
         ('tasks', '0002_segments_append_only'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

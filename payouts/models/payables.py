@@ -44,7 +44,11 @@ class Payable(models.Model):
         Submission, null=True, blank=True, on_delete=models.PROTECT, related_name="payables"
     )
     price_version = models.ForeignKey(
-        PriceVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+",
+        PriceVersion,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
         db_index=False,
     )
     kind = models.CharField(max_length=20, choices=Kind.choices)
@@ -55,8 +59,13 @@ class Payable(models.Model):
         LedgerTransaction, on_delete=models.PROTECT, related_name="payable"
     )
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT,
-        related_name="+", db_index=False, help_text="Who decided it; empty when the system did",
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        help_text="Who decided it; empty when the system did",
     )
     reason = models.CharField(max_length=500, blank=True)
     accrued_at = models.DateTimeField(db_default=Now())
@@ -70,8 +79,16 @@ class Payable(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(
-                    kind__in=["accepted", "auto_accepted", "accepted_with_fixes", "paid_unused",
-                              "screening_fee", "partial", "bonus", "dispute"]
+                    kind__in=[
+                        "accepted",
+                        "auto_accepted",
+                        "accepted_with_fixes",
+                        "paid_unused",
+                        "screening_fee",
+                        "partial",
+                        "bonus",
+                        "dispute",
+                    ]
                 ),
                 name="payable_kind_is_known",
             ),

@@ -39,7 +39,7 @@ def credit(
     )
 
 
-@transaction.atomic(savepoint=False)
+@transaction.atomic
 def credit_assignment(
     *,
     assignment: Assignment,
@@ -88,7 +88,7 @@ def credit_assignment(
     return payable
 
 
-@transaction.atomic(savepoint=False)
+@transaction.atomic
 def pay_bonus(
     *,
     contractor: Contractor,

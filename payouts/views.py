@@ -1,0 +1,121 @@
+"""Money over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+from uuid import uuid4
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation_platform.api.idempotency import HEADER, idempotent
+from annotation_platform.api.pagination import NewestFirst
+from annotation_platform.api.permissions import IsContractor, IsManager, IsManagerOrFinance
+from contractors.models import User
+from payouts import queries, services
+from payouts.models import Payable
+from payouts.serializers import (
+    BonusInput,
+    BonusSerializer,
+    EarnedSerializer,
+    EarningSerializer,
+    ExplainedEarningSerializer,
+    ProjectMoneySerializer,
+)
+from tasks.models import Project
+
+
+def signed_in(request: Request) -> User:
+    """The person behind a request that a permission class has let through."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+class WithSummary(NewestFirst):
+    """Cursor pages that carry the sums of the whole list at their head."""
+
+    def get_paginated_response(self, data: Any) -> Response:
+        response = super().get_paginated_response(data)
+        assert self.request is not None
+        summary = queries.earned(signed_in(self.request).pk)
+        response.data = {
+            "summary": [EarnedSerializer(line).data for line in summary]
+        } | response.data
+        return response
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        self.request = request
+        return super().paginate_queryset(queryset, request, view)
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        answer = super().get_paginated_response_schema(schema)
+        answer["properties"]["summary"] = {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/Earned"},
+        }
+        return answer
+
+
+class EarningViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payable]
+):
+    """What you earned, line by line, and why. Nobody sees anybody else's."""
+
+    permission_classes = [IsContractor]
+    pagination_class = WithSummary
+    filterset_fields = ["state", "kind", "project"]
+
+    def get_queryset(self) -> QuerySet[Payable]:
+        if getattr(self, "swagger_fake_view", False):
+            return Payable.objects.none()
+        return queries.payables_of(signed_in(self.request).pk)
+
+    def get_serializer_class(self) -> type[EarningSerializer]:
+        return ExplainedEarningSerializer if self.action == "retrieve" else EarningSerializer
+
+
+class ProjectMoneyView(APIView):
+    """What a project has reserved, owes and has paid."""
+
+    permission_classes = [IsManagerOrFinance]
+
+    @extend_schema(
+        responses=inline_serializer(
+            "ProjectMoneyByCurrency",
+            {"project": serializers.IntegerField(), "money": ProjectMoneySerializer(many=True)},
+        )
+    )
+    def get(self, request: Request, project_id: int) -> Response:
+        project = get_object_or_404(Project, pk=project_id)
+        money = [ProjectMoneySerializer(line).data for line in queries.project_money(project)]
+        return Response({"project": project.pk, "money": money})
+
+
+class BonusView(APIView):
+    """Pay somebody a bonus."""
+
+    permission_classes = [IsManager]
+
+    @extend_schema(request=BonusInput, responses={201: BonusSerializer})
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Post a bonus to a contractor's earnings, charged to a project, with a reason.
+
+        Repeating it under the same `Idempotency-Key` pays once, however much later.
+        """
+        body = BonusInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        header = request.headers.get(HEADER)
+        given = f"{request.user.pk}:{header}" if header else str(uuid4())
+        payable = services.pay_bonus(
+            **body.validated_data,
+            actor=signed_in(request),
+            key=hashlib.sha256(given.encode()).hexdigest(),
+        )
+        return Response(BonusSerializer(payable).data, status=201)
