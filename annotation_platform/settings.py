@@ -137,7 +137,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["annotation_platform.api.parsers.StorableJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "annotation_platform.api.pagination.NewestFirst",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "annotation_platform.api.schema.ProblemAwareSchema",
@@ -198,6 +198,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "reviews.expire_leases": {"task": "reviews.expire_leases", "schedule": SWEEP_SECONDS},
     "reviews.auto_accept": {"task": "reviews.auto_accept", "schedule": 600.0},
     "videos.sweep": {"task": "videos.sweep", "schedule": SWEEP_SECONDS},
+    "payouts.credit_decided": {"task": "payouts.credit_decided", "schedule": 3600.0},
+    "payouts.check_ledger": {"task": "payouts.check_ledger", "schedule": 86_400.0},
 }
 
 # --- Files --------------------------------------------------------------------------------
