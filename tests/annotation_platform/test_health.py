@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 
 @pytest.mark.django_db
@@ -26,7 +26,7 @@ def test_a_lost_database_takes_the_process_out_of_service(client: Client) -> Non
 
 
 @pytest.mark.django_db
-def test_a_lost_broker_is_said_but_keeps_serving(client: Client, settings: SettingsWrapper) -> None:
+def test_a_lost_broker_is_said_but_keeps_serving(client: Client, settings: Settings) -> None:
     broken = {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
     settings.CACHES = {"default": broken}
     answer = client.get("/health/")
