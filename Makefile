@@ -9,6 +9,7 @@ BIN := .venv/bin
 # Settings for commands that need neither a database nor a secret.
 OFFLINE := PLATFORM_TESTING=1
 TEST_JOBS ?= 2
+URL ?= http://$(or $(HOST),127.0.0.1):$(or $(PORT),8000)
 export PYTHON
 
 help: ## show this list
@@ -18,7 +19,7 @@ run: set-up-run ## install, start everything on this machine, print the address 
 	@exec $(BIN)/python -m annotation_platform.embedded run
 
 demo-story: ## play the whole story against the running server (`make run` in another terminal)
-	@$(BIN)/python manage.py demo_story
+	@$(BIN)/python -m demo.story --url $(URL) $(ARGS)
 
 test: set-up ## install and run all tests but the nightly ones
 	@$(BIN)/pytest -n $(TEST_JOBS) -m "not nightly" $(ARGS)

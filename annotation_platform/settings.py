@@ -23,6 +23,8 @@ env = environ.Env()
 
 DEBUG: bool = env.bool("DEBUG", default=False)
 TESTING: bool = env.bool("PLATFORM_TESTING", default=False)
+# Lets `demo_setup` make accounts whose password is published.
+PLATFORM_DEMO: bool = env.bool("PLATFORM_DEMO", default=False)
 SECRET_KEY: str = env.str("SECRET_KEY", default="insecure-demo-key" if DEBUG or TESTING else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured(
@@ -55,6 +57,7 @@ INSTALLED_APPS = [
     "reviews",
     "reports",
     "web",
+    "demo",
 ]
 
 MIDDLEWARE = [

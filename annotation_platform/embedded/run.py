@@ -119,6 +119,8 @@ class _Run:
     def _start(self) -> None:
         self._defaults()
         if "DATABASE_URL" not in self.env:
+            # The demo's password is published: never put it into somebody's own database unasked.
+            self.env.setdefault("PLATFORM_DEMO", "1")
             with self._step("PostgreSQL"):
                 self.postgres = Postgres(
                     postgres_home(self.options.run_dir), settings=KEPT_SETTINGS
@@ -133,8 +135,9 @@ class _Run:
         with self._step("Database schema"):
             self._manage("migrate", "--no-input", "--verbosity=0")
         self._collect_static()
-        with self._step("Demo project"):
-            self.demo = self._manage("demo_setup")
+        if self.env.get("PLATFORM_DEMO") == "1":
+            with self._step("Demo project"):
+                self.demo = self._manage("demo_setup")
         with self._step(f"Web server, jobs and timer on port {self.options.port}"):
             for name, command in read_procfile(PROJECT_ROOT / "Procfile").items():
                 self.supervisor.start(name, command, env=self.env, cwd=PROJECT_ROOT)

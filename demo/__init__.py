@@ -1,0 +1,1 @@
+"""A platform to look at: demo people, a demo project, and the main story played over the API."""
