@@ -170,8 +170,8 @@ def test_planted_timelines_are_legal_and_differ_where_they_say(kind: str) -> Non
 
 
 @pytest.fixture(scope="module")
-def epic() -> dict[str, Timeline]:
-    folder = Path(__file__).resolve().parents[3] / "shared" / "data" / "annotations"
+def epic(shared_data: Path) -> dict[str, Timeline]:
+    folder = shared_data / "annotations"
     if not (folder / "EPIC_100_validation.csv").exists():
         pytest.skip("EPIC-KITCHENS annotations are not at ../shared/data/annotations")
     return read_epic(folder)
