@@ -76,7 +76,7 @@ def _after_commit(receiver: Receiver, event: Event) -> None:
             # The row is the truth, the message a hint: the sweep will find the work.
             logger.warning(
                 "%s was not told of %s; its sweep will find it.",
-                f"{receiver.__module__}.{receiver.__qualname__}",
+                receiver,  # whatever can be called: a partial has no name
                 event,
                 exc_info=True,
             )

@@ -49,7 +49,8 @@ def as_problem(exc: Exception) -> Problem | None:
             errors = list(_located(exc.detail, ""))
             return problems.InvalidInput(_summary(errors), errors=errors)
         case DjangoValidationError():
-            errors = [{"pointer": "", "detail": message} for message in exc.messages]
+            located = exc.message_dict if hasattr(exc, "error_dict") else exc.messages
+            errors = list(_located(located, ""))
             return problems.InvalidInput(_summary(errors), errors=errors)
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return problems.NotSignedIn(str(exc.detail))
@@ -70,23 +71,35 @@ def as_problem(exc: Exception) -> Problem | None:
         case RequestDataTooBig() | TooManyFieldsSent():
             return problems.MalformedRequest("The request is too large.")
         case exceptions.Throttled():
-            wait = {} if exc.wait is None else {"Retry-After": str(max(1, ceil(exc.wait)))}
+            seconds: float | None = getattr(exc, "wait", None)
+            wait = {} if seconds is None else {"Retry-After": str(max(1, ceil(seconds)))}
             return problems.TooManyRequests(str(exc.detail), headers=wait)
+        case exceptions.APIException() if exc.status_code < 500:
+            return _unnamed(exc)
     return None
+
+
+def _unnamed(exc: exceptions.APIException) -> Problem:
+    """A refusal of DRF or of a library that has no problem of ours: keeps its status."""
+    problem = Problem(str(exc.detail))
+    problem.status = exc.status_code  # type: ignore[misc]  # this one instance only
+    return problem
 
 
 def _located(detail: Any, pointer: str) -> Iterator[dict[str, Any]]:
     """Flatten DRF's nested error detail to JSON pointers (RFC 6901)."""
     if isinstance(detail, dict):
         for key, value in detail.items():
-            name = "" if key == "non_field_errors" else f"/{str(key).replace('~', '~0')}"
-            yield from _located(value, pointer + name)
+            token = str(key).replace("~", "~0").replace("/", "~1")
+            about_it_all = key in ("non_field_errors", "__all__")
+            yield from _located(value, pointer if about_it_all else f"{pointer}/{token}")
     elif isinstance(detail, list):
         for index, value in enumerate(detail):
             nested = isinstance(value, (dict, list))
             yield from _located(value, f"{pointer}/{index}" if nested else pointer)
     else:
-        yield {"pointer": pointer, "detail": str(detail), "code": getattr(detail, "code", "invalid")}
+        code = getattr(detail, "code", "invalid")
+        yield {"pointer": pointer, "detail": str(detail), "code": code}
 
 
 def _summary(errors: list[dict[str, Any]]) -> str:

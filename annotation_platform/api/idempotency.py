@@ -23,6 +23,7 @@ from annotation_platform.api.problems import (
     IdempotencyKeyReused,
     IdempotencyKeyRunning,
     InvalidIdempotencyKey,
+    NotSignedIn,
 )
 
 HEADER = "Idempotency-Key"
@@ -50,23 +51,29 @@ def idempotent(handler: Handler) -> Handler:
             return handler(self, request, *args, **kwargs)
         if not 1 <= len(key) <= MAX_LENGTH or not key.isprintable():
             raise InvalidIdempotencyKey(f"Use 1 to {MAX_LENGTH} printable characters.")
+        user_id = request.user.pk
+        if user_id is None:
+            raise NotSignedIn("An Idempotency-Key belongs to a signed-in person.")
         fingerprint = _fingerprint(request)
         with transaction.atomic():
-            if not _try_lock(f"{request.user.pk}:{key}"):
+            if not _try_lock(f"{user_id}:{key}"):
                 raise IdempotencyKeyRunning(headers={"Retry-After": "1"})
-            stored = StoredAnswer.objects.filter(user_id=request.user.pk, key=key).first()
+            stored = StoredAnswer.objects.filter(user_id=user_id, key=key).first()
             if stored is not None:
                 return _replay(stored, fingerprint)
             response = handler(self, request, *args, **kwargs)
             if response.status_code < 300:
                 StoredAnswer.objects.create(
-                    user_id=request.user.pk,
+                    user_id=user_id,
                     key=key,
                     request_sha256=fingerprint,
                     status=response.status_code,
                     headers={h: response[h] for h in STORED_HEADERS if h in response},
                     body=json.loads(JSONRenderer().render(response.data) or b"null"),
                 )
+            else:
+                # An answer, not an exception, that refuses: nothing of it may stay either.
+                transaction.set_rollback(True)
             return response
 
     wrapper.is_idempotent = True  # type: ignore[attr-defined]  # the schema documents the header

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
@@ -31,6 +31,8 @@ PROBLEM = inline_serializer(
     },
 )
 
+Direction = Literal["request", "response"]
+
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     str,
@@ -39,7 +41,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 
-class TokenScheme(OpenApiAuthenticationExtension):
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "annotation_platform.api.authentication.TokenAuthentication"
     name = "token"
 
@@ -52,7 +54,7 @@ class TokenScheme(OpenApiAuthenticationExtension):
         }
 
 
-class ProblemAwareSchema(AutoSchema):  # type: ignore[misc]
+class ProblemAwareSchema(AutoSchema):
     """Adds the problem answer to every operation and the key header to idempotent ones."""
 
     def get_override_parameters(self) -> list[Any]:
@@ -63,9 +65,9 @@ class ProblemAwareSchema(AutoSchema):  # type: ignore[misc]
             parameters.append(IDEMPOTENCY_KEY)
         return parameters
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
-        bodies["default"] = self._get_response_for_code(
+        bodies["default"] = self._get_response_for_code(  # type: ignore[no-untyped-call]
             OpenApiResponse(PROBLEM, description="A problem (RFC 9457)."),
             "default",
             media_types=["application/problem+json"],

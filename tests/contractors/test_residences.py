@@ -6,7 +6,7 @@ import threading
 from datetime import date, datetime, timedelta
 
 import pytest
-from django.db import Error, IntegrityError, connection, transaction
+from django.db import Error, IntegrityError, connection
 from django.db.backends.postgresql.psycopg_any import DateRange
 
 from annotation_platform.api.problems import Problem
@@ -16,7 +16,7 @@ from contractors.models import Contractor, Residence
 from contractors.queries import decide_for, residence_on
 from contractors.services import declare_residence
 from events.models import Event
-from tests import factories
+from tests import factories, raw_sql
 
 pytestmark = pytest.mark.django_db
 
@@ -151,8 +151,7 @@ def test_a_country_alone_can_be_declared_and_stays_unknown() -> None:
 
 
 def attack(sql: str, *parameters: str | int) -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
+    raw_sql.execute(sql, parameters=parameters)
 
 
 INSERT = "INSERT INTO contractors_residence (contractor_id, area, valid, evidence) VALUES "
@@ -214,9 +213,8 @@ def test_raw_sql_cannot_delete_a_residence() -> None:
         attack("DELETE FROM contractors_residence")
     # Deferred checks of the rows just made would hide the guard.
     attack("SET CONSTRAINTS ALL IMMEDIATE")
-    attack("SET LOCAL platform.allow_truncate = off")  # only test sessions have it on
     with pytest.raises(Error, match="append-only"):
-        attack("TRUNCATE contractors_residence CASCADE")
+        raw_sql.execute(raw_sql.AS_IN_PRODUCTION, "TRUNCATE contractors_residence CASCADE")
 
 
 # --- Two at once ------------------------------------------------------------------------------
