@@ -10,6 +10,7 @@ from rest_framework import serializers
 from tasks.models import Assignment, Draft, Guideline, PriceVersion, Project, Submission, Task
 from tasks.rules import MAX_SEGMENTS, SCREENING_REASONS
 from timelines.segment import Hands, Segment
+from videos.links import playable
 from videos.models import Video
 
 HANDS = {"none": Hands.NONE, "left": Hands.LEFT, "right": Hands.RIGHT, "both": Hands.BOTH}
@@ -22,10 +23,10 @@ class HandsField(serializers.ChoiceField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=list(HANDS), **kwargs)
 
-    def to_internal_value(self, data: Any) -> Hands:
+    def to_internal_value(self, data: Any) -> Hands:  # type: ignore[override]
         return HANDS[super().to_internal_value(data)]
 
-    def to_representation(self, value: int) -> str:
+    def to_representation(self, value: int) -> str:  # type: ignore[override]
         return _HAND_NAMES[int(value)]
 
 
@@ -61,7 +62,7 @@ class ScreeningSerializer(serializers.Serializer[dict[str, Any]]):
 
 class SubmissionInput(serializers.Serializer[dict[str, Any]]):
     screening = ScreeningSerializer()
-    segments = SegmentSerializer(many=True, max_length=MAX_SEGMENTS)
+    segments = SegmentSerializer(many=True, max_length=MAX_SEGMENTS)  # type: ignore[call-arg]
 
 
 class SubmissionSerializer(serializers.ModelSerializer[Submission]):
@@ -134,8 +135,8 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         def setting(name: str) -> Any:
-            default = Project._meta.get_field(name).default
-            return attrs.get(name, getattr(self.instance, name, default))
+            # A new project has the model's defaults.
+            return attrs.get(name, getattr(self.instance or Project(), name))
 
         if setting("max_overlap") < setting("overlap") or setting("overlap") < 1:
             raise serializers.ValidationError(
@@ -228,10 +229,6 @@ class NewTasks(serializers.Serializer[dict[str, Any]]):
     open = serializers.BooleanField(default=False, help_text="Open them at once")
 
 
-class Reason(serializers.Serializer[dict[str, Any]]):
-    reason = serializers.CharField(max_length=500)
-
-
 class OptionalReason(serializers.Serializer[dict[str, Any]]):
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
@@ -258,18 +255,29 @@ class AssignmentSerializer(serializers.ModelSerializer[Assignment]):
         read_only_fields = fields
 
 
+class MediaSerializer(serializers.Serializer[dict[str, Any]]):
+    url = serializers.CharField()
+    kind = serializers.ChoiceField(choices=["proxy", "source"])
+    zero_seconds = serializers.FloatField(
+        help_text="Frame i is on screen at its seconds in the frame-time table less this"
+    )
+
+
 class LiveAssignmentSerializer(AssignmentSerializer):
     """The same with what the workbench needs to start."""
 
-    media_url = serializers.SerializerMethodField(help_text="Signed, short-lived; empty once over")
+    media = serializers.SerializerMethodField(help_text="Signed, short-lived; null once over")
     action_types = serializers.JSONField(source="task.project.action_types")
     server_time = serializers.SerializerMethodField(help_text="Count leases down from this")
 
     class Meta(AssignmentSerializer.Meta):
-        fields = [*AssignmentSerializer.Meta.fields, "media_url", "action_types", "server_time"]
+        fields = [*AssignmentSerializer.Meta.fields, "media", "action_types", "server_time"]
 
-    def get_media_url(self, assignment: Assignment) -> str:
-        return str(self.context["media_url"](assignment)) if assignment.is_live else ""
+    @extend_schema_field(MediaSerializer(allow_null=True))
+    def get_media(self, assignment: Assignment) -> dict[str, Any] | None:
+        if not assignment.is_live:
+            return None
+        return playable(assignment.task.video, user=self.context["user"])
 
     @extend_schema_field(serializers.DateTimeField())
     def get_server_time(self, assignment: Assignment) -> str:

@@ -12,12 +12,13 @@ from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from videos.links import media_url
 
 from annotation_platform.api.idempotency import idempotent
 from annotation_platform.api.permissions import IsContractor, IsManager
 from annotation_platform.clock import database_now
 from contractors.models import Contractor
+from contractors.serializers import ReasonSerializer
+from contractors.views.person import signed_in
 from tasks import queries, services
 from tasks.models import Assignment, Submission
 from tasks.permissions import visible_assignments, visible_submissions
@@ -29,7 +30,6 @@ from tasks.serializers import (
     DraftSerializer,
     LiveAssignmentSerializer,
     OptionalReason,
-    Reason,
     SubmissionInput,
     SubmissionSerializer,
 )
@@ -66,16 +66,13 @@ class AssignmentViewSet(
     def get_queryset(self) -> QuerySet[Assignment]:
         if getattr(self, "swagger_fake_view", False):
             return Assignment.objects.none()
-        assignments = visible_assignments(self.request.user)  # type: ignore[arg-type]
+        assignments = visible_assignments(signed_in(self.request))
         if self.action in self.holder_actions:
             assignments = assignments.filter(contractor_id=self.request.user.pk)
         return assignments.select_related("task__video", "task__project", "guideline")
 
     def _answer(self, assignment: Assignment, status: int = 200) -> Response:
-        context = {
-            "media_url": lambda live: media_url(live.task.video, user=self.request.user),
-            "server_time": database_now(),
-        }
+        context = {"user": signed_in(self.request), "server_time": database_now()}
         return Response(LiveAssignmentSerializer(assignment, context=context).data, status=status)
 
     @extend_schema(request=ClaimInput, responses={201: LiveAssignmentSerializer})
@@ -158,14 +155,14 @@ class AssignmentViewSet(
         )
         return Response(AssignmentSerializer(assignment).data)
 
-    @extend_schema(request=Reason, responses=AssignmentSerializer)
+    @extend_schema(request=ReasonSerializer, responses=AssignmentSerializer)
     @action(detail=True, methods=["post"])
     def release(self, request: Request, pk: str) -> Response:
         """A manager ends a live claim, with a reason that its holder sees."""
-        serializer = Reason(data=request.data)
+        serializer = ReasonSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         assignment = services.release(
-            actor=request.user,
+            actor=signed_in(request),
             assignment=self.get_object(),
             reason=serializer.validated_data["reason"],
         )
@@ -183,9 +180,7 @@ class SubmissionViewSet(
     def get_queryset(self) -> QuerySet[Submission]:
         if getattr(self, "swagger_fake_view", False):
             return Submission.objects.none()
-        return visible_submissions(self.request.user).prefetch_related(  # type: ignore[arg-type]
-            "segments"
-        )
+        return visible_submissions(signed_in(self.request)).prefetch_related("segments")
 
 
 def _expected_revision(request: Request) -> int:

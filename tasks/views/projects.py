@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
@@ -15,6 +16,7 @@ from rest_framework.response import Response
 from annotation_platform.api.idempotency import idempotent
 from annotation_platform.api.permissions import IsContractor, IsManager
 from contractors.models import Contractor, Role
+from contractors.views.person import signed_in
 from tasks import guards, queries, services
 from tasks.models import Guideline, Project
 from tasks.permissions import visible_projects
@@ -41,7 +43,7 @@ class ProjectViewSet(
     def get_queryset(self) -> QuerySet[Project]:
         if getattr(self, "swagger_fake_view", False):
             return Project.objects.none()
-        return visible_projects(self.request.user).prefetch_related(  # type: ignore[arg-type]
+        return visible_projects(signed_in(self.request)).prefetch_related(
             "price_versions", "guidelines"
         )
 
@@ -55,13 +57,18 @@ class ProjectViewSet(
             return [IsContractor()]
         return [IsManager()] if manager_only else [IsAuthenticated()]
 
+    def _page(self, rows: Any, serializer: Callable[..., Any]) -> Response:
+        """One page of rows that belong to a project."""
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(serializer(page, many=True).data)
+
     @extend_schema(request=NewProject, responses={201: ProjectSerializer})
     @idempotent
     def create(self, request: Request) -> Response:
         """Set up a project with its first price ($16.00 unless said otherwise)."""
         serializer = NewProject(data=request.data)
         serializer.is_valid(raise_exception=True)
-        project = services.create_project(actor=request.user, **serializer.validated_data)
+        project = services.create_project(actor=signed_in(request), **serializer.validated_data)
         return Response(ProjectSerializer(project).data, status=201)
 
     @extend_schema(request=ProjectSerializer, responses=ProjectSerializer)
@@ -71,7 +78,7 @@ class ProjectViewSet(
         serializer = ProjectSerializer(project, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         services.change_project(
-            actor=request.user, project=project, changes=serializer.validated_data
+            actor=signed_in(request), project=project, changes=serializer.validated_data
         )
         return Response(ProjectSerializer(self.get_object()).data)
 
@@ -88,11 +95,10 @@ class ProjectViewSet(
             serializer = PriceVersionSerializer(data=request.data)
             serializer.is_valid(raise_exception=True)
             version = services.set_price(
-                actor=request.user, project=project, **serializer.validated_data
+                actor=signed_in(request), project=project, **serializer.validated_data
             )
             return Response(PriceVersionSerializer(version).data, status=201)
-        page = self.paginate_queryset(project.price_versions.all())
-        return self.get_paginated_response(PriceVersionSerializer(page, many=True).data)
+        return self._page(project.price_versions.all(), PriceVersionSerializer)
 
     @extend_schema(methods=["GET"], responses=GuidelineSerializer(many=True), filters=False)
     @extend_schema(
@@ -107,14 +113,13 @@ class ProjectViewSet(
             serializer = GuidelineSerializer(data=request.data)
             serializer.is_valid(raise_exception=True)
             guideline = services.write_guideline(
-                actor=request.user, project=project, **serializer.validated_data
+                actor=signed_in(request), project=project, **serializer.validated_data
             )
             return Response(GuidelineSerializer(guideline).data, status=201)
         guidelines = project.guidelines.all()
-        if Role.MANAGER not in request.user.roles:
+        if Role.MANAGER not in signed_in(request).roles:
             guidelines = guidelines.filter(published_at__isnull=False)
-        page = self.paginate_queryset(guidelines)
-        return self.get_paginated_response(GuidelineSerializer(page, many=True).data)
+        return self._page(guidelines, GuidelineSerializer)
 
     @extend_schema(responses=WhySerializer, filters=False)
     @action(detail=True, methods=["get"], pagination_class=None)
@@ -137,7 +142,7 @@ class GuidelineViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Guidel
         if getattr(self, "swagger_fake_view", False):
             return Guideline.objects.none()
         guidelines = Guideline.objects.select_related("project")
-        if Role.MANAGER in self.request.user.roles:  # type: ignore[union-attr]
+        if Role.MANAGER in signed_in(self.request).roles:
             return guidelines
         return guidelines.filter(published_at__isnull=False)
 
@@ -146,7 +151,7 @@ class GuidelineViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Guidel
     def publish(self, request: Request, pk: str) -> Response:
         """Publish: contractors acknowledge it before their next claim. Needs a changelog."""
         guideline = self.get_object()
-        published = services.publish_guideline(actor=request.user, guideline=guideline)
+        published = services.publish_guideline(actor=signed_in(request), guideline=guideline)
         return Response(GuidelineSerializer(published).data)
 
     @extend_schema(request=None, responses={204: None})

@@ -11,9 +11,11 @@ from rest_framework.response import Response
 
 from annotation_platform.api.idempotency import idempotent
 from annotation_platform.api.permissions import IsManager
+from contractors.serializers import ReasonSerializer
+from contractors.views.person import signed_in
 from tasks import services
 from tasks.models import Task
-from tasks.serializers import NewTasks, Reason, TaskSerializer
+from tasks.serializers import NewTasks, TaskSerializer
 
 
 class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Task]):
@@ -36,28 +38,28 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         wanted = serializer.validated_data
         with transaction.atomic():
             tasks = services.create_tasks(
-                actor=request.user,
+                actor=signed_in(request),
                 project=wanted["project"],
                 videos=wanted["videos"],
                 priority=wanted["priority"],
             )
             if wanted["open"]:
-                tasks = services.open_tasks(actor=request.user, tasks=tasks)
+                tasks = services.open_tasks(actor=signed_in(request), tasks=tasks)
         return Response(TaskSerializer(tasks, many=True).data, status=201)
 
     @extend_schema(request=None, responses=TaskSerializer)
     @action(detail=True, methods=["post"])
     def open(self, request: Request, pk: str) -> Response:
         """draft → open. Needs a published guideline and a ready video."""
-        tasks = services.open_tasks(actor=request.user, tasks=[self.get_object()])
+        tasks = services.open_tasks(actor=signed_in(request), tasks=[self.get_object()])
         return Response(TaskSerializer(tasks[0]).data)
 
-    @extend_schema(request=Reason, responses=TaskSerializer)
+    @extend_schema(request=ReasonSerializer, responses=TaskSerializer)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         """No new claims; live claims stay valid and payable."""
         task = services.pause_task(
-            actor=request.user, task=self.get_object(), reason=_reason(request)
+            actor=signed_in(request), task=self.get_object(), reason=_reason(request)
         )
         return Response(TaskSerializer(task).data)
 
@@ -65,20 +67,20 @@ class TaskViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         """Give the task out again."""
-        task = services.resume_task(actor=request.user, task=self.get_object())
+        task = services.resume_task(actor=signed_in(request), task=self.get_object())
         return Response(TaskSerializer(task).data)
 
-    @extend_schema(request=Reason, responses=TaskSerializer)
+    @extend_schema(request=ReasonSerializer, responses=TaskSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """End a task that nobody works on."""
         task = services.cancel_task(
-            actor=request.user, task=self.get_object(), reason=_reason(request)
+            actor=signed_in(request), task=self.get_object(), reason=_reason(request)
         )
         return Response(TaskSerializer(task).data)
 
 
 def _reason(request: Request) -> str:
-    serializer = Reason(data=request.data)
+    serializer = ReasonSerializer(data=request.data)
     serializer.is_valid(raise_exception=True)
     return str(serializer.validated_data["reason"])

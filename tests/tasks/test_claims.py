@@ -163,7 +163,7 @@ def test_a_lease_runs_out_into_grace_then_frees_the_slot() -> None:
     assert Event.objects.filter(type="assignment.expired").count() == 1
 
 
-def attack(sql: str, *params: object) -> None:
+def attack(sql: str, *params: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
 

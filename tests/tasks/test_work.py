@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.db import connection
 
@@ -13,7 +15,7 @@ from timelines.segment import Segment as TimelineSegment
 pytestmark = pytest.mark.django_db
 
 
-def claim(**settings: int) -> Assignment:
+def claim(**settings: Any) -> Assignment:
     project = factories.project(**settings)
     factories.open_tasks(project, frames=300)
     return factories.claimed(project)
