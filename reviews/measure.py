@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
 
+from timelines.diagnosis import DiagnosisParameters, diagnose
 from timelines.score import ScoreParameters, score_timelines
 from timelines.segment import Timeline
 
 
-def measure(
-    reference: Timeline, candidate: Timeline, parameters: ScoreParameters
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What a project's scores weigh and when a difference is told; pinned on every score."""
+
+    score: ScoreParameters = field(default_factory=ScoreParameters)
+    diagnosis: DiagnosisParameters = field(default_factory=DiagnosisParameters)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, as it is stored."""
+        return {"score": self.score.as_dict(), "diagnosis": self.diagnosis.as_dict()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse; what is left out keeps its default. `ValueError` for an unknown name."""
+        unknown = sorted(set(data) - {"score", "diagnosis"})
+        if unknown:
+            raise ValueError(f"Unknown: {', '.join(unknown)}; give “score” and “diagnosis”.")
+        return cls(
+            ScoreParameters.from_dict(data.get("score", {})),
+            DiagnosisParameters.from_dict(data.get("diagnosis", {})),
+        )
+
+
+def measure(reference: Timeline, candidate: Timeline, measures: Measures) -> dict[str, Any]:
     """Everything `reviews.models.Score` stores of a comparison, by column name.
 
     Segments are named by their position in the timeline (0-based, by start frame), as on the
-    stored submission.
+    stored submission. Each side is diagnosed with the other one taken as the truth, so that
+    both annotators can be told about their own work.
     """
-    score = score_timelines(reference, candidate, parameters=parameters)
+    score = score_timelines(reference, candidate, parameters=measures.score)
     return {
         "s": score.s,
         "rq": score.rq,
@@ -36,6 +61,14 @@ def measure(
         "edit_score": score.edit_score,
         "flags": list(score.flags),
         "alignment": [match.as_dict() for match in score.matches],
-        "diagnosis": {"of_candidate": [], "of_reference": []},
-        "parameters": parameters.as_dict(),
+        "diagnosis": {
+            "of_candidate": _findings(reference, candidate, measures),
+            "of_reference": _findings(candidate, reference, measures),
+        },
+        "parameters": measures.as_dict(),
     }
+
+
+def _findings(truth: Timeline, work: Timeline, measures: Measures) -> list[dict[str, Any]]:
+    found = diagnose(truth, work, parameters=measures.diagnosis, score_parameters=measures.score)
+    return [finding.as_dict() for finding in found]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from typing import Any
+from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, prefetch_related_objects
 
+from annotation_platform.clock import database_now
 from reviews.models import Decision, DecisionRule, Review, Score, Scoring
 from tasks.models import Assignment, Project, Segment, Submission, Task
 from tasks.queries import submissions_to_compare
@@ -114,14 +115,12 @@ def scores_of(submission: Submission) -> list[Score]:
     return [score for score in found if score.scoring_id == found[0].scoring_id]
 
 
-def reviews_open_to(reviewer_id: int, *, now: Any) -> QuerySet[Review]:
+def reviews_open_to(reviewer_id: int, *, now: datetime) -> QuerySet[Review]:
     """Queued reviews this person may take, the oldest first.
 
     Never of a task they worked on themselves, never the second look at their own rejection. Work
     that came back after changes waits a day for the reviewer who asked for them.
     """
-    from datetime import timedelta
-
     own = Assignment.objects.filter(
         task=OuterRef("submission__assignment__task"), contractor=reviewer_id
     )
@@ -134,6 +133,55 @@ def reviews_open_to(reviewer_id: int, *, now: Any) -> QuerySet[Review]:
         Review.objects.filter(~Exists(own), state=Review.State.QUEUED)
         .exclude(of__reviewer=reviewer_id)
         .exclude(for_somebody_else)
+        .order_by("pk")
+    )
+
+
+def queue_counts(reviewer_id: int) -> dict[str, int]:
+    """How many queued reviews this person could take now, by kind."""
+    counts = dict.fromkeys(Review.Kind.values, 0)
+    waiting = reviews_open_to(reviewer_id, now=database_now())
+    counts |= dict(waiting.order_by().values_list("kind").annotate(Count("pk")))
+    return counts
+
+
+def timelines_beside(review: Review) -> list[Submission]:
+    """The reviewed submission and those it is compared with, in slot order, with segments."""
+    task = review.submission.assignment.task
+    found = {s.pk: s for s in submissions_to_compare(task).prefetch_related("segments")}
+    if review.submission_id not in found:  # its slot was freed, or a newer round came
+        subject = review.submission
+        prefetch_related_objects([subject], "segments")
+        found[subject.pk] = subject
+    return sorted(found.values(), key=lambda s: (s.assignment.slot, s.pk))
+
+
+def score_behind(decision: Decision) -> Score | None:
+    """The best of the scores that a decision stood on."""
+    if not decision.score_ids:
+        return None
+    return Score.objects.select_related("scoring").get(pk=decision.score_ids[0])
+
+
+def tasks_not_annotated_by(user_id: int) -> QuerySet[Task]:
+    """Tasks that this person never held a claim on."""
+    return Task.objects.exclude(assignments__contractor=user_id)
+
+
+def scores_of_task(task: Task) -> list[Score]:
+    """All scores of a task, the newest scoring version first."""
+    return list(
+        Score.objects.filter(task=task)
+        .select_related("scoring")
+        .order_by("-scoring__number", "reference", "candidate")
+    )
+
+
+def decisions_of_task(task: Task) -> list[Decision]:
+    """All decisions about a task's submissions, oldest first."""
+    return list(
+        Decision.objects.filter(submission__assignment__task=task)
+        .select_related("rule")
         .order_by("pk")
     )
 

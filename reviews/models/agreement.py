@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Greatest, Least, Now
 
+from reviews.measure import Measures
 from tasks.models import Project, Submission, Task
-from timelines.score import ScoreParameters
 
 
 class Scoring(models.Model):
@@ -17,7 +17,7 @@ class Scoring(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="scorings")
     number = models.PositiveIntegerField()
-    parameters = models.JSONField(help_text="timelines.score.ScoreParameters")
+    parameters = models.JSONField(help_text="reviews.measure.Measures")
     reason = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     created_by = models.ForeignKey(
@@ -33,9 +33,9 @@ class Scoring(models.Model):
         return f"scoring v{self.number} of project {self.project_id}"
 
     @property
-    def score_parameters(self) -> ScoreParameters:
-        """What `timelines` scores with."""
-        return ScoreParameters.from_dict(self.parameters)
+    def measures(self) -> Measures:
+        """The settings, checked."""
+        return Measures.from_dict(self.parameters)
 
 
 class Score(models.Model):

@@ -28,7 +28,7 @@ from reviews.services.settings import current_rule
 from tasks.models import Project, Submission, Task
 from tasks.services import mark_unusable
 
-_OUTCOMES = {
+OUTCOMES = {
     Review.Kind.DECISION: OUTCOMES_OF_DECISION,
     Review.Kind.SAMPLE: OUTCOMES_OF_SAMPLE,
     Review.Kind.CONCURRENCE: OUTCOMES_OF_CONCURRENCE,
@@ -143,8 +143,8 @@ def decide(*, reviewer: User, review: Review, findings: Findings) -> Review:
         assignments__submissions=review.submission_id
     )
     locked = _lock_held(review, reviewer)
-    if findings.outcome not in _OUTCOMES[Review.Kind(locked.kind)]:
-        allowed = ", ".join(_OUTCOMES[Review.Kind(locked.kind)])
+    if findings.outcome not in OUTCOMES[Review.Kind(locked.kind)]:
+        allowed = ", ".join(OUTCOMES[Review.Kind(locked.kind)])
         raise WrongOutcome(f"A {locked.kind} review ends with one of {allowed}.")
     _require_complete(locked, findings)
 

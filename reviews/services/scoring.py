@@ -107,7 +107,7 @@ def score_pairs(task: Task, submissions: Sequence[Submission], scoring: Scoring)
     fps = task.video.fps
     assert fps is not None, "only tasks with a probed video open"
     timelines = queries.timelines(ids, fps=dict.fromkeys(ids, fps))
-    parameters = scoring.score_parameters
+    measures = scoring.measures
     Score.objects.bulk_create(
         [
             Score(
@@ -115,7 +115,7 @@ def score_pairs(task: Task, submissions: Sequence[Submission], scoring: Scoring)
                 scoring=scoring,
                 reference_id=one,
                 candidate_id=other,
-                **measure(timelines[one], timelines[other], parameters),
+                **measure(timelines[one], timelines[other], measures),
             )
             for one, other in missing
         ],

@@ -10,11 +10,11 @@ from django.db import transaction
 from contractors.models import User
 from events.services import record
 from reviews import queries
+from reviews.measure import Measures
 from reviews.models import DecisionRule, Scoring
 from reviews.problems import InvalidSettings
 from reviews.rules import RuleParameters
 from tasks.models import Project
-from timelines.score import ScoreParameters
 
 
 def current_scoring(project: Project) -> Scoring:
@@ -24,7 +24,7 @@ def current_scoring(project: Project) -> Scoring:
         found, _ = Scoring.objects.get_or_create(
             project=project,
             number=1,
-            defaults={"parameters": ScoreParameters().as_dict(), "reason": "Defaults"},
+            defaults={"parameters": Measures().as_dict(), "reason": "Defaults"},
         )
     return found
 
@@ -43,16 +43,23 @@ def current_rule(project: Project) -> DecisionRule:
 
 @transaction.atomic
 def set_scoring(
-    *, actor: User | None, project: Project, parameters: Mapping[str, Any], reason: str
+    *, actor: User | None, project: Project, parameters: dict[str, Any], reason: str
 ) -> Scoring:
     """Start the next scoring version; what is left out keeps its default.
+
+    Arguments:
+        parameters: `{"score": {…}, "diagnosis": {…}}`, see `reviews.measure.Measures`.
 
     Work scored before keeps its scores until the project is re-scored. Raises `InvalidSettings`.
     """
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     number = current_scoring(project).number + 1
     try:
-        checked = ScoreParameters.from_dict({**parameters, "version": str(number)})
+        version = {"version": str(number)}
+        checked = Measures.from_dict(
+            parameters
+            | {part: {**parameters.get(part, {}), **version} for part in ("score", "diagnosis")}
+        )
     except (TypeError, ValueError) as error:
         raise InvalidSettings(str(error)) from error
     made = Scoring.objects.create(

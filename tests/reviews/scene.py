@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from payouts.models import Payable
 from tasks.models import Project, Submission, Task
@@ -27,7 +28,7 @@ FAR = factories.segments((120, 260, "cut", Hands.LEFT, "Cut a tomato"))
 
 
 def handed_in(
-    *works: Sequence[Segment], project: Project | None = None, **settings: object
+    *works: Sequence[Segment], project: Project | None = None, **settings: Any
 ) -> tuple[Task, list[Submission]]:
     """One task with these timelines handed in by different people, in slot order; not scored."""
     project = project or factories.project(**settings)
