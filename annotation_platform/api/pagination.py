@@ -30,7 +30,9 @@ class NewestFirst(CursorPagination):
         except NotFound:
             self._refuse()
         position = "" if cursor is None else str(cursor.position or "")
-        if position and self.ordering in ("pk", "-pk") and not _PRIMARY_KEY.match(position):
+        # `ordering` is a tuple by now.
+        by_key = [field.lstrip("-") for field in self.ordering] == ["pk"]
+        if position and by_key and not _PRIMARY_KEY.match(position):
             self._refuse()
         return cursor
 
