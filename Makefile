@@ -30,7 +30,7 @@ test-nightly: set-up ## the slow tests
 check: set-up ## formatting, lint, types, import rules, API schema, missing migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy .
+	$(OFFLINE) $(BIN)/mypy .
 	$(BIN)/lint-imports
 	@scripts/check-schema
 	$(OFFLINE) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run

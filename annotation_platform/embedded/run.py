@@ -9,15 +9,17 @@ import http.client
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from annotation_platform.embedded.account import postgres_account
+from annotation_platform.embedded.account import die_with_parent, postgres_account
 from annotation_platform.embedded.failures import StartFailed
 from annotation_platform.embedded.ports import is_free
 from annotation_platform.embedded.postgres import KEPT_SETTINGS, Postgres
@@ -198,29 +200,41 @@ class _Run:
         Raises:
             StartFailed: with the last lines of its output.
         """
-        done = subprocess.run(
-            [sys.executable, str(PROJECT_ROOT / "manage.py"), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=self.env,
-            cwd=PROJECT_ROOT,
-            check=False,
-        )
-        if done.returncode != 0:
-            tail = "\n        ".join(done.stdout.strip().splitlines()[-15:])
+        with tempfile.TemporaryFile("w+", errors="replace") as output:
+            process = subprocess.Popen(
+                [sys.executable, str(PROJECT_ROOT / "manage.py"), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self.env,
+                cwd=PROJECT_ROOT,
+                start_new_session=True,
+                preexec_fn=die_with_parent(signal.SIGTERM),
+            )
+            try:
+                while process.poll() is None:
+                    self.supervisor.stop_if_asked()
+                    time.sleep(0.02)
+            finally:
+                process.kill()  # nothing when it ended; each command can be run again
+                process.wait()
+            output.seek(0)
+            said = output.read()
+        if process.returncode != 0:
+            tail = "\n        ".join(said.strip().splitlines()[-15:])
             raise StartFailed(
-                f"`manage.py {arguments[0]}` ended with status {done.returncode}:\n        {tail}",
+                f"`manage.py {arguments[0]}` ended with status {process.returncode}:"
+                f"\n        {tail}",
                 "Mend that, or move the kept data "
                 f"({self.options.run_dir}) away to start with an empty database.",
             )
-        return done.stdout
+        return said
 
     def _wait_for_web(self) -> None:
         host = "127.0.0.1" if self.options.host in {"0.0.0.0", "::"} else self.options.host
         deadline = time.monotonic() + _WEB_SECONDS
         while time.monotonic() < deadline:
+            self.supervisor.stop_if_asked()
             if ended := self.supervisor.dead():
                 raise StartFailed(f"{ended} while starting.", "Its last lines above say why.")
             with (
@@ -243,6 +257,7 @@ class _Run:
 
     @contextlib.contextmanager
     def _step(self, name: str) -> Iterator[None]:
+        self.supervisor.stop_if_asked()
         self.say(f"… {name}")
         began = time.monotonic()
         yield

@@ -48,16 +48,22 @@ class Supervisor:
         return {name: process.pid for name, process in self._processes.items()}
 
     def listen(self) -> None:
-        """Take SIGINT, SIGTERM and SIGHUP from now on: the first stops, the second kills."""
+        """Take SIGINT, SIGTERM and SIGHUP from now on: the first stops, the second kills.
+
+        The handler only counts. An exception out of it could hit between a fork and the moment
+        its process id is noted, and leave that process behind.
+        """
 
         def note(signum: int, frame: FrameType | None) -> None:
             self._signals += 1
-            if self._signals == 1:
-                # A step in the making (migrate, collect static files) ends through this too.
-                raise KeyboardInterrupt
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, note)
+
+    def stop_if_asked(self) -> None:
+        """Raise KeyboardInterrupt when a signal arrived; called where stopping is safe."""
+        if self.stopping:
+            raise KeyboardInterrupt
 
     def start(self, name: str, command: str, *, env: Mapping[str, str], cwd: Path) -> None:
         """Start `command` (shell syntax, as in a Procfile) and print its lines behind `name`."""
@@ -92,13 +98,11 @@ class Supervisor:
 
     def wait(self) -> str | None:
         """Block until a signal (returns None) or until a process ended (returns which)."""
-        try:
-            while True:
-                if ended := self.dead():
-                    return ended
-                time.sleep(_POLL_SECONDS)
-        except KeyboardInterrupt:
-            return None
+        while not self.stopping:
+            if ended := self.dead():
+                return ended
+            time.sleep(_POLL_SECONDS)
+        return None
 
     def stop(self) -> None:
         """Ask each process to end, wait, then kill whatever is left, its children included."""
@@ -106,8 +110,7 @@ class Supervisor:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + self._stop_seconds
-        signals = self._signals
-        while time.monotonic() < deadline and self._signals <= max(signals, 1):
+        while time.monotonic() < deadline and self._signals < 2:
             if all(process.poll() is not None for process in self._processes.values()):
                 break
             time.sleep(0.02)
@@ -124,7 +127,8 @@ class Supervisor:
     def _read(self, name: str, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            self._say(f"{name:>6} | {line.decode(errors='replace').rstrip()}")
+            if text := line.decode(errors="replace").rstrip():
+                self._say(f"{name:>6} | {text}")
 
 
 def _meaning(status: int) -> str:
