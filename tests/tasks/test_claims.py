@@ -211,7 +211,7 @@ def test_the_database_refuses_one_person_twice_on_one_task() -> None:
         ("price_cents = 0, screening_fee_cents = 0", "assignment_pins_are_usable"),
         (
             "state = 'nonsense', lease_expires_at = NULL",
-            "assignment_state_agrees_with_slot|assignment_state_is_known",
+            "active to nonsense is not a move",
         ),
     ],
 )
@@ -229,7 +229,7 @@ def test_the_database_ties_states_to_their_columns(change: str, constraint: str)
         ("held_slots = 3", "task_slots_within_overlap"),
         ("held_slots = 2", "task_state_agrees_with_slots"),
         ("state = 'filled'", "task_state_agrees_with_slots"),
-        ("state = 'completed'", "task_ended_agrees_with_ended_at"),
+        ("state = 'cancelled'", "task_ended_agrees_with_ended_at"),
         ("opened_at = NULL", "task_left_draft_has_opened_at"),
     ],
 )
