@@ -26,7 +26,7 @@ def random_timelines(seed: int, annotators: int) -> list[Timeline]:
     truth = [random.randrange(total - 10) for _ in range(random.randint(1, 8))]
     timelines = []
     for _ in range(annotators):
-        segments = []
+        segments: list[Segment] = []
         for at in truth:
             if random.random() < 0.15 and segments:
                 continue

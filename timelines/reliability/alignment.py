@@ -230,7 +230,7 @@ class _Search:
 
     def _gains(self, row: Ints, col: Ints, near: Ints, far: Ints) -> Floats:
         """What joining the near half of ``row`` with the far half of ``col`` saves."""
-        gain = np.full(row.size, self.opening)
+        gain = np.full(row.size, float(self.opening))
         for a in near:
             i = self.members[row, a]
             for b in far:
@@ -340,7 +340,8 @@ def group_costs(
 ) -> Floats:
     """``opening + sum over pairs of (d - 1)`` of every group, shape (groups,)."""
     n = units.annotators
-    total = np.full(members.shape[0], n * (n - 1) / 2 if opening is None else opening)
+    price = n * (n - 1) / 2 if opening is None else opening
+    total = np.full(members.shape[0], float(price))
     for a, b in combinations(range(n), 2):
         both = np.flatnonzero((members[:, a] >= 0) & (members[:, b] >= 0))
         if both.size:

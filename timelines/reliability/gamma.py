@@ -70,7 +70,8 @@ class Gamma:
         samples: how many continua were sampled.
         exact: the observed disorder is proven to be the smallest.
         flag: ``both_empty`` (nobody marked anything), ``one_empty`` (fewer than two annotators
-            marked anything), ``too_few_annotators`` or None.
+            marked anything), ``no_variation`` (shifted timelines agree fully: a segment as long
+            as the video, or a video of a frame), ``too_few_annotators`` or None.
     """
 
     gamma: float | None
@@ -149,7 +150,7 @@ def gamma(
     rng = np.random.default_rng(seed)
     total = max(t.frame_count for t in ordered)
     disorders = _sampled_disorders(units, total, max(2, samples), rng, cost)
-    if precision is not None:
+    if precision is not None and disorders.any():
         variation = disorders.std(ddof=1) / disorders.mean()
         wanted = min(max_samples, ceil((Z_95 * variation / precision) ** 2))
         if wanted > disorders.size:
@@ -157,6 +158,8 @@ def gamma(
             disorders = np.concatenate([disorders, more])
     expected = float(disorders.mean())
     deviation = float(disorders.std(ddof=1))
+    if expected <= 0:
+        return Gamma(None, observed=observed.value, expected=expected, flag="no_variation")
     error = Z_95 * deviation / disorders.size**0.5
     least = expected - error
     return Gamma(
