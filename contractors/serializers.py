@@ -185,7 +185,7 @@ class PolicySerializer(serializers.ModelSerializer[EligibilityPolicy]):
         return PolicyVersionSerializer(versions[0]).data if versions else None
 
 
-class DecisionSerializer(serializers.Serializer[Any]):
+class EligibilityDecisionSerializer(serializers.Serializer[Any]):
     outcome = serializers.ChoiceField(["allow", "deny", "unknown"])
     area = serializers.CharField(allow_null=True)
     matched_area = serializers.CharField(

@@ -33,7 +33,7 @@ from contractors.serializers import (
     AreaField,
     ContractorDetailSerializer,
     ContractorSerializer,
-    DecisionSerializer,
+    EligibilityDecisionSerializer,
     PolicySerializer,
     PolicyVersionSerializer,
     ReasonSerializer,
@@ -195,7 +195,7 @@ class Policies(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[
 
     @extend_schema(
         parameters=[OpenApiParameter("area", str, description="US-TX. Nothing: undeclared.")],
-        responses=DecisionSerializer,
+        responses=EligibilityDecisionSerializer,
     )
     @action(detail=True, pagination_class=None, filter_backends=[])
     def check(self, request: Request, pk: str) -> Response:
@@ -204,7 +204,7 @@ class Policies(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[
         if area is not None:
             area = AreaField().run_validation(area)
         decision = decide_for(self.get_object(), area)
-        return Response(DecisionSerializer(decision).data)
+        return Response(EligibilityDecisionSerializer(decision).data)
 
 
 class PolicyVersions(mixins.ListModelMixin, GenericViewSet[EligibilityPolicyVersion]):

@@ -49,7 +49,7 @@ RAISES: dict[str, Any] = {
     "drf-nested": lambda: exceptions.ValidationError(
         {
             "rows": [{}, {"area": ["Bad."]}],
-            "tags": {0: ["Short."]},
+            "tags": {0: ["Short."]},  # type: ignore[dict-item]  # as a ListField has it
             "a/b~c": ["Odd."],
             "non_field_errors": ["All of it."],
         }

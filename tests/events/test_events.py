@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -25,11 +24,15 @@ Told = list[tuple[int, int, dict[str, Any]]]
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
+def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     """What a receiver of test.happened was told."""
     monkeypatch.setattr(services, "_receivers", {})
     heard: Told = []
-    receives("test.happened")(lambda event, subject, data: heard.append((event, subject, data)))
+
+    @receives("test.happened")
+    def hear(event_id: int, subject_id: int, data: dict[str, Any]) -> None:
+        heard.append((event_id, subject_id, data))
+
     return heard
 
 
