@@ -67,10 +67,16 @@ def postgres_account(existing_data: Path | None = None) -> Account:
             data that another account owns.
 
     Raises:
-        StartFailed: we are root and the machine has no other account at all.
+        StartFailed: there is no account that would do.
     """
     if os.geteuid() != 0:
-        return _from_entry(pwd.getpwuid(os.geteuid()))
+        try:
+            return _from_entry(pwd.getpwuid(os.geteuid()))
+        except KeyError:
+            raise StartFailed(
+                f"PostgreSQL needs an account with a name, and number {os.geteuid()} has none.",
+                "Add it to /etc/passwd, or set DATABASE_URL to a running PostgreSQL.",
+            ) from None
     if existing_data is not None and existing_data.exists():
         owner = existing_data.stat().st_uid
         if owner != 0:

@@ -267,7 +267,7 @@ class Postgres:
         command = [str(self._program / "bin" / program)]
         if connect:
             command += [f"--host={self._socket_directory}", f"--username={SUPERUSER}"]
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             [*command, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -22,8 +22,9 @@ from tests.faults.processes import Broker, WebServer, Worker
 
 def _publish_to(url: str) -> None:
     """Point this process's Celery application at `url`, dropping pooled connections."""
-    app.conf.broker_url = url
-    app._after_fork()  # what Celery itself does to forget the connections of before
+    app.conf.update(broker_url=url)
+    # What Celery itself does after a fork, to forget the connections of before.
+    app._after_fork()  # type: ignore[attr-defined]
 
 
 @pytest.fixture
