@@ -1,5 +1,14 @@
-"""Addresses of reports."""
+"""Addresses of reports, under /api/v1/."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from reports import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path(
+        "projects/<int:project_id>/throughput/",
+        views.ProjectThroughput.as_view(),
+        name="project-throughput",
+    ),
+    path("throughput/", views.Throughput.as_view(), name="throughput"),
+]
