@@ -84,6 +84,12 @@ def _policy_allows(facts: _Facts) -> Problem | None:
     return None
 
 
+def _qualified(facts: _Facts) -> Problem | None:
+    if facts.project.needs_qualification and not queries.is_qualified(facts.person, facts.project):
+        return problems.NotQualified(f"“{facts.project}” is for people who qualified for it.")
+    return None
+
+
 def _guideline_acknowledged(facts: _Facts) -> Problem | None:
     guideline = facts.guideline
     if guideline is not None and not queries.has_acknowledged(facts.person, guideline):
@@ -113,14 +119,36 @@ def _below_cap(facts: _Facts) -> Problem | None:
     return None
 
 
+def _cool_down_over(facts: _Facts) -> Problem | None:
+    seconds = queries.cool_down_left(facts.person, facts.project)
+    if seconds <= 0:
+        return None
+    return problems.CoolingDown(
+        f"You can claim again in {-(-seconds // 60)} minutes.",
+        headers={"Retry-After": str(seconds)},
+    )
+
+
+def _budget_left(facts: _Facts) -> Problem | None:
+    free = queries.free_budget_cents(facts.project)
+    if free is None or facts.price is None or free >= facts.price.price_cents:
+        return None
+    return problems.BudgetExhausted(
+        f"“{facts.project}” has no money left for a further task. The manager can see this."
+    )
+
+
 GUARDS: tuple[Callable[[_Facts], Problem | None], ...] = (
     _project_gives_work,
     _account_active,
     _residence_known,
     _policy_allows,
+    _qualified,
     _guideline_acknowledged,
     _not_restricted,
     _below_cap,
+    _cool_down_over,
+    _budget_left,
 )
 
 

@@ -102,3 +102,16 @@ class NoRoundsLeft(Problem):
 class GuidelinePublished(Problem):
     slug, status = "guideline-published", 409
     title = "A published guideline can't be changed; write the next version."
+
+
+class NotQualified(Problem):
+    slug, status, title = "not-qualified", 403, "You are not qualified for this project yet."
+
+
+class CoolingDown(Problem):
+    slug, status = "cooling-down", 429
+    title = "You gave up a task a moment ago; the next one comes a little later."
+
+
+class BudgetExhausted(Problem):
+    slug, status, title = "budget-exhausted", 409, "The project's budget is used up."

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from django.db.models import Exists, OuterRef, QuerySet
+import math
+from datetime import timedelta
+
+from django.db.models import Exists, Max, OuterRef, QuerySet, Sum
 from django.db.models.functions import Now
 
+from annotation_platform.clock import database_now
 from contractors.models import Contractor
 from tasks.models import (
     Assignment,
@@ -13,6 +17,7 @@ from tasks.models import (
     GuidelineAcknowledgement,
     PriceVersion,
     Project,
+    Qualification,
     Submission,
     Task,
 )
@@ -32,6 +37,34 @@ def has_acknowledged(contractor: Contractor, guideline: Guideline) -> bool:
     return GuidelineAcknowledgement.objects.filter(
         contractor=contractor, guideline=guideline
     ).exists()
+
+
+def is_qualified(contractor: Contractor, project: Project) -> bool:
+    return Qualification.objects.filter(
+        contractor=contractor, project=project, ended_at__isnull=True
+    ).exists()
+
+
+def cool_down_left(contractor: Contractor, project: Project) -> int:
+    """Whole seconds until this person may claim again after giving a task up; 0 when they may."""
+    if project.cool_down_seconds == 0:
+        return 0
+    latest = Assignment.objects.filter(
+        contractor=contractor, task__project=project, state__in=Assignment.GIVEN_UP
+    ).aggregate(at=Max("ended_at"))["at"]
+    if latest is None:
+        return 0
+    over_at = latest + timedelta(seconds=project.cool_down_seconds)
+    left: float = (over_at - database_now()).total_seconds()
+    return max(0, math.ceil(left))
+
+
+def free_budget_cents(project: Project) -> int | None:
+    """What claims may still reserve; None when the project is not limited."""
+    if not project.budget_limited:
+        return None
+    total: int = project.budget_shares.aggregate(total=Sum("free_cents"))["total"]
+    return total
 
 
 def live_assignment_ids(contractor: Contractor, project: Project) -> QuerySet[Assignment, int]:

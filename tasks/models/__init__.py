@@ -1,19 +1,24 @@
+from tasks.models.budget import BudgetShare, Funding
 from tasks.models.projects import (
     Guideline,
     GuidelineAcknowledgement,
     PriceVersion,
     Project,
+    Qualification,
 )
 from tasks.models.queue import Assignment, Task
 from tasks.models.work import Draft, Segment, Submission
 
 __all__ = [
     "Assignment",
+    "BudgetShare",
     "Draft",
+    "Funding",
     "Guideline",
     "GuidelineAcknowledgement",
     "PriceVersion",
     "Project",
+    "Qualification",
     "Segment",
     "Submission",
     "Task",

@@ -42,6 +42,11 @@ class Project(models.Model):
     grace_seconds = models.PositiveIntegerField(default=15 * 60)
     lease_ceiling_seconds = models.PositiveIntegerField(default=24 * 3600)
     rework_seconds = models.PositiveIntegerField(default=3 * 24 * 3600)
+    cool_down_seconds = models.PositiveIntegerField(
+        default=0, help_text="Between giving a task up and the next claim"
+    )
+    needs_qualification = models.BooleanField(default=False)
+    budget_limited = models.BooleanField(default=False, help_text="Set by the first funding")
     created_at = models.DateTimeField(db_default=Now())
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
@@ -151,3 +156,33 @@ class GuidelineAcknowledgement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.contractor_id} read {self.guideline_id}"
+
+
+class Qualification(models.Model):
+    """A contractor may work on a project that asks for qualified people."""
+
+    contractor = models.ForeignKey(Contractor, on_delete=models.PROTECT, related_name="+")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="qualifications")
+    reason = models.CharField(max_length=500, help_text="What it rests on")
+    granted_at = models.DateTimeField(db_default=Now())
+    granted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    ended_at = models.DateTimeField(null=True, blank=True)
+    end_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["contractor", "project"],
+                condition=Q(ended_at__isnull=True),
+                name="qualification_one_in_force",
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True) | ~Q(end_reason=""),
+                name="qualification_ended_has_a_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contractor_id} for {self.project_id}"

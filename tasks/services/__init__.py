@@ -1,10 +1,12 @@
 """The verbs of the queue. Each is one transaction, takes its locks in the order
 contractor → task → assignment, and writes its event."""
 
+from tasks.services.budget import fund, give_back, reserve
 from tasks.services.claims import (
     claim_next_task,
     expire_leases,
     queue_empty,
+    reclaim,
     release,
     renew_lease,
     return_task,
@@ -35,6 +37,8 @@ __all__ = [
     "create_project",
     "create_tasks",
     "expire_leases",
+    "fund",
+    "give_back",
     "mark_adjudicating",
     "mark_in_review",
     "mark_unusable",
@@ -43,9 +47,11 @@ __all__ = [
     "publish_guideline",
     "queue_empty",
     "raise_overlap",
+    "reclaim",
     "record_decision",
     "release",
     "renew_lease",
+    "reserve",
     "resume_task",
     "return_task",
     "save_draft",

@@ -12,8 +12,9 @@ from contractors.models import Contractor, User
 from events.services import record
 from tasks import guards, queries
 from tasks.models import Assignment, Project, Task
-from tasks.problems import AlreadySubmitted, LeaseOver, QueueEmpty
+from tasks.problems import AlreadySubmitted, LeaseOver, QueueEmpty, TaskNotFree
 from tasks.rules import RETRY_AFTER_SECONDS, renewed_lease
+from tasks.services.budget import give_back, reserve
 from tasks.services.tasks import free_slot, lock_task, take_slot
 
 
@@ -29,13 +30,46 @@ def claim_next_task(*, contractor: Contractor, project: Project) -> Assignment:
     """
     # Person before task: the same order everywhere. It also serialises one person's claims, so
     # that the cap of live claims can be counted.
-    person = Contractor.objects.select_for_update(no_key=True).get(pk=contractor.pk)
+    person = (
+        Contractor.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("user")
+        .get(pk=contractor.pk)
+    )
     terms = guards.require(person, project)
     task = queries.next_open_task(project, person)
     if task is None:
         raise queue_empty()
+    return _lease(person, project, task, terms)
+
+
+@transaction.atomic
+def reclaim(*, assignment: Assignment) -> Assignment:
+    """Claim a task again that expired or was given back; its draft is still there.
+
+    A new claim under today's price and guideline, with every guard. Raises the first guard's
+    problem, or `TaskNotFree`.
+    """
+    person = (
+        Contractor.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("user")
+        .get(pk=assignment.contractor_id)
+    )
+    project = assignment.task.project
+    terms = guards.require(person, project)
+    task = lock_task(assignment.task_id)
+    if assignment.state not in (Assignment.State.EXPIRED, Assignment.State.RETURNED):
+        raise TaskNotFree(f"This claim is {assignment.state}; only one you gave up comes back.")
+    holds_it = task.assignments.filter(contractor=person).exclude(state__in=Assignment.GIVEN_UP)
+    if task.state != Task.State.OPEN or holds_it.exists():
+        raise TaskNotFree(f"Task {task.pk} is {task.state}. Your draft is kept.")
+    return _lease(person, project, task, terms)
+
+
+def _lease(person: Contractor, project: Project, task: Task, terms: guards.Terms) -> Assignment:
+    """Put the person on the lowest free slot of a locked, open task and reserve its price."""
     slot = take_slot(task)
     assert slot is not None, "an open task has a free slot (task_state_agrees_with_slots)"
+    reserve(project, terms.price.price_cents)
     now = database_now()
     assignment = Assignment.objects.create(
         task=task,
@@ -55,7 +89,7 @@ def claim_next_task(*, contractor: Contractor, project: Project) -> Assignment:
     )
     record(
         "assignment.claimed",
-        actor=contractor.user,
+        actor=person.user,
         subject=assignment,
         data={"task_id": task.pk, "slot": slot, "price_cents": assignment.price_cents},
     )
@@ -110,12 +144,15 @@ def return_task(*, assignment: Assignment, reason: str = "") -> Assignment:
 
 
 @transaction.atomic
-def release(*, actor: User, assignment: Assignment, reason: str) -> Assignment:
-    """active | grace → released by a manager, with a reason; the slot is free again."""
+def release(*, actor: User, assignment: Assignment, reason: str, pay_cents: int = 0) -> Assignment:
+    """active | grace | rework → released by a manager, with a reason; the slot is free again.
+
+    `pay_cents` stays reserved of its price: the caller pays it in the same transaction.
+    """
     task = lock_task(assignment.task_id)
     locked = lock_assignment(assignment.pk)
     require_live(locked)
-    _give_up(locked, task, Assignment.State.RELEASED, reason)
+    _give_up(locked, task, Assignment.State.RELEASED, reason, pay_cents=pay_cents)
     record("assignment.released", actor=actor, subject=locked, data={"reason": reason})
     return locked
 
@@ -164,7 +201,14 @@ def _expire(pk: int, task_id: int) -> int:
     return 1
 
 
-def _give_up(assignment: Assignment, task: Task, state: Assignment.State, reason: str) -> None:
+def _give_up(
+    assignment: Assignment,
+    task: Task,
+    state: Assignment.State,
+    reason: str,
+    *,
+    pay_cents: int = 0,
+) -> None:
     assignment.state = state
     assignment.occupies_slot = False
     assignment.lease_expires_at = None
@@ -174,6 +218,16 @@ def _give_up(assignment: Assignment, task: Task, state: Assignment.State, reason
         update_fields=["state", "occupies_slot", "lease_expires_at", "ended_at", "end_reason"]
     )
     free_slot(task)
+    give_back(assignment.task.project, assignment.price_cents - pay_cents)
+
+
+def lock_person(pk: int) -> Contractor:
+    """The contractor, locked: first in the lock order."""
+    return (
+        Contractor.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("user")
+        .get(pk=pk)
+    )
 
 
 def lock_assignment(pk: int) -> Assignment:

@@ -12,6 +12,7 @@ from events.services import record
 from tasks.models import Assignment, Submission, Task
 from tasks.problems import AlreadyDecided, NoRoundsLeft, WrongTaskState
 from tasks.rules import ASKS_FOR_CHANGES, FREES_SLOT, MAX_ROUNDS, OUTCOMES
+from tasks.services.budget import give_back
 from tasks.services.claims import lock_assignment, release
 from tasks.services.tasks import free_slot, lock_task, settle_slots
 
@@ -67,6 +68,7 @@ def record_decision(
         assignment.save(update_fields=["state", "occupies_slot", "ended_at", "end_reason"])
         if not assignment.occupies_slot:
             free_slot(task)
+        give_back(task.project, assignment.price_cents - _pays(outcome, assignment))
     record(
         "submission.decided",
         actor=actor,
@@ -124,7 +126,19 @@ def mark_unusable(*, task: Task, actor: User, reason: str) -> list[Assignment]:
     locked.save(update_fields=["state", "state_reason", "ended_at"])
     record("task.unusable", actor=actor, subject=locked, data={"reason": reason})
     live = locked.assignments.filter(state__in=Assignment.LEASED).order_by("contractor_id")
-    return [release(actor=actor, assignment=assignment, reason=reason) for assignment in live]
+    return [
+        release(actor=actor, assignment=claim, reason=reason, pay_cents=claim.screening_fee_cents)
+        for claim in live
+    ]
+
+
+def _pays(outcome: str, assignment: Assignment) -> int:
+    """Cents of the reservation that an outcome turns into pay."""
+    if outcome == "rejected":
+        return 0
+    if outcome == "unusable_confirmed":
+        return assignment.screening_fee_cents
+    return assignment.price_cents
 
 
 def _complete_if_done(task: Task) -> None:

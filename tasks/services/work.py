@@ -13,6 +13,7 @@ from tasks import queries
 from tasks.models import Assignment, Draft, Segment, Submission, Task
 from tasks.problems import InvalidTimeline, LeaseOver, StaleDraft
 from tasks.rules import MAX_SEGMENTS
+from tasks.services.budget import reserve
 from tasks.services.claims import lock_assignment, require_live
 from tasks.services.tasks import lock_task, take_slot
 from timelines import lint
@@ -156,6 +157,7 @@ def _take_late(assignment: Assignment, task: Task) -> None:
             "Your lease ran out and somebody else has taken the place. Your draft is kept.",
             state=assignment.state,
         )
+    reserve(assignment.task.project, assignment.price_cents)
     assignment.slot = slot
     assignment.occupies_slot = True
     assignment.ended_at = None

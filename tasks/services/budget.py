@@ -1,0 +1,95 @@
+"""A project's budget: claims reserve from it, what is not paid comes back.
+
+A project that was never funded is not limited.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import F
+
+from contractors.models import User
+from events.services import record
+from tasks.models import BudgetShare, Funding, Project
+from tasks.models.budget import SHARES
+from tasks.problems import BudgetExhausted
+
+
+@transaction.atomic
+def fund(*, actor: User | None, project: Project, amount_cents: int, reason: str) -> Funding:
+    """Put money into the budget, or take free money out with a negative amount.
+
+    Raises `BudgetExhausted` when more would be taken out than is free.
+    """
+    locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    if not locked.budget_limited:
+        BudgetShare.objects.bulk_create(
+            BudgetShare(project=locked, number=number) for number in range(SHARES)
+        )
+        locked.budget_limited = True
+        locked.save(update_fields=["budget_limited"])
+    _spread(locked, amount_cents)
+    funding = Funding.objects.create(
+        project=locked, amount_cents=amount_cents, reason=reason, created_by=actor
+    )
+    record(
+        "project.funded",
+        actor=actor,
+        subject=locked,
+        data={"amount_cents": amount_cents, "reason": reason},
+    )
+    return funding
+
+
+def reserve(project: Project, amount_cents: int) -> None:
+    """Take money out of the free budget in the caller's transaction.
+
+    Raises `BudgetExhausted`; then nothing was taken.
+    """
+    if not project.budget_limited or amount_cents == 0:
+        return
+    if not _take(project, amount_cents):
+        _spread(project, -amount_cents)
+
+
+def give_back(project: Project, amount_cents: int) -> None:
+    """Return reserved money that will not be paid, in the caller's transaction."""
+    if not project.budget_limited or amount_cents == 0:
+        return
+    share = _any_share(project)
+    BudgetShare.objects.filter(pk=share.pk).update(free_cents=F("free_cents") + amount_cents)
+
+
+def _take(project: Project, amount_cents: int) -> bool:
+    share = (
+        BudgetShare.objects.select_for_update(skip_locked=True, no_key=True)
+        .filter(project=project, free_cents__gte=amount_cents)
+        .order_by("?")
+        .first()
+    )
+    if share is None:
+        return False
+    BudgetShare.objects.filter(pk=share.pk).update(free_cents=F("free_cents") - amount_cents)
+    return True
+
+
+def _any_share(project: Project) -> BudgetShare:
+    shares = BudgetShare.objects.filter(project=project).order_by("?")
+    free = shares.select_for_update(skip_locked=True, no_key=True).first()
+    return free or shares.select_for_update(no_key=True)[0]
+
+
+def _spread(project: Project, change_cents: int) -> None:
+    """Add to (or take from) all shares together and level them. Locks them in order."""
+    shares = list(
+        BudgetShare.objects.select_for_update(no_key=True)
+        .filter(project=project)
+        .order_by("number")
+    )
+    total = sum(share.free_cents for share in shares) + change_cents
+    if total < 0:
+        raise BudgetExhausted(f"The budget of “{project}” has no {-change_cents} cents left.")
+    each, rest = divmod(total, len(shares))
+    for share in shares:
+        share.free_cents = each + (1 if share.number < rest else 0)
+    BudgetShare.objects.bulk_update(shares, ["free_cents"])
