@@ -306,12 +306,12 @@ def _mux(out: OutputContainer, packets: list[Any], shift: int) -> None:
 
 
 def _sound(seconds: float) -> Iterator[av.AudioFrame]:
-    """A quiet hum with a knock every second: enough to see in the strip, no speech."""
+    """Soft noise with a knock every second: something to see in the strip, and no speech."""
     rate = 16_000
     time = np.arange(int(seconds * rate)) / rate
-    knock = np.exp(-((time % 1.0) * 30)) * 0.6
-    wave = 0.03 * np.sin(2 * np.pi * 110 * time) + knock * np.sin(2 * np.pi * 700 * time)
-    samples = (wave * 32767).astype(np.int16)
+    noise = np.random.default_rng(0).normal(0, 1, len(time))
+    wave = noise * (0.004 + 0.25 * np.exp(-((time % 1.0) * 60)))
+    samples = (np.clip(wave, -1, 1) * 32767).astype(np.int16)
     for start in range(0, len(samples), 1024):
         frame = av.AudioFrame.from_ndarray(
             samples[None, start : start + 1024], format="s16", layout="mono"

@@ -235,15 +235,18 @@ class FrameHash(models.Model):
     """A 64-bit DCT hash of one sampled frame, for finding near-duplicates in the library."""
 
     video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="frame_hashes")
+    slot = models.PositiveSmallIntegerField(help_text="Which fraction of the video's length.")
+    kept = models.PositiveSmallIntegerField(help_text="Per cent of the picture, 100 is all of it.")
     frame = models.PositiveIntegerField()
     hash = models.BigIntegerField(help_text="64 bits, as a signed integer.")
 
     class Meta:
+        indexes = [models.Index(fields=["slot", "kept"], name="frame_hash_by_slot")]
         constraints = [
             models.UniqueConstraint(
-                fields=["video", "frame"], name="frame_hash_one_per_video_and_frame"
+                fields=["video", "slot", "kept"], name="frame_hash_one_per_video_slot_and_crop"
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.video_id}@{self.frame}: {self.hash & (2**64 - 1):016x}"
+        return f"{self.video_id}@{self.frame}/{self.kept}: {self.hash & (2**64 - 1):016x}"

@@ -23,9 +23,9 @@ from django.db.models import F, Q
 
 from annotation_platform.clock import database_now
 from events.services import record
-from videos import rules, storage
+from videos import fingerprint, queries, rules, storage
 from videos.container import UnreadableVideo
-from videos.models import Video, VideoJob
+from videos.models import FrameHash, Video, VideoJob
 from videos.sandbox import StageFailed, run_isolated
 
 logger = logging.getLogger(__name__)
@@ -238,6 +238,8 @@ def _finish(claim: Claim, result: dict[str, Any]) -> bool:
             if not _apply_probe(claim.video.pk, base64.b64decode(table), result):
                 _give_up(job, claim.video, "A second probe counted other frames.")
                 return False
+        if claim.stage == VideoJob.Stage.SCREEN:
+            _remember_hashes(claim.video.pk, result)
         job.state = VideoJob.State.DONE
         job.result = result
         job.error = ""
@@ -252,6 +254,26 @@ def _finish(claim: Claim, result: dict[str, Any]) -> bool:
         if claim.stage != VideoJob.Stage.PROBE:
             record(f"video.{claim.stage}_made", actor=None, subject=claim.video, data={})
     return True
+
+
+def _remember_hashes(video_id: int, result: dict[str, Any]) -> None:
+    """Keep the screening's frame hashes, and warn of videos in the library that look the same."""
+    FrameHash.objects.filter(video_id=video_id).delete()
+    FrameHash.objects.bulk_create(
+        FrameHash(video_id=video_id, slot=slot, frame=frame, kept=kept, hash=value)
+        for slot, frame, kept, value in result.pop("hashes")
+    )
+    for found in queries.near_duplicates(video_id):
+        result["warnings"].append(
+            {
+                "code": "near_duplicate",
+                "message": f"It looks like video {found.video_id} ({found.title}).",
+                "frame": found.frame,
+                "value": found.share,
+                "threshold": fingerprint.LEAST_SLOTS,
+                "video": found.video_id,
+            }
+        )
 
 
 def _apply_probe(video_id: int, table: bytes, found: dict[str, Any]) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
 from django.db.models import Prefetch, QuerySet
 
+from videos import fingerprint
 from videos.models import Video, VideoJob
 from videos.problems import VideoNotProbed
 
@@ -15,6 +18,78 @@ def library() -> QuerySet[Video]:
     return Video.objects.defer("frame_times").prefetch_related(
         Prefetch("jobs", queryset=VideoJob.objects.order_by("id"))
     )
+
+
+@dataclass(frozen=True)
+class Lookalike:
+    """Another video that shows the same pictures at the same fractions of its length.
+
+    Attributes:
+        frame: of the video asked about, where they match first.
+        share: of the compared fractions that match.
+    """
+
+    video_id: int
+    title: str
+    frame: int
+    share: float
+
+
+def near_duplicates(video_id: int) -> list[Lookalike]:
+    """Videos of the library that look like `video_id`, the most alike first.
+
+    A pair matches at a fraction when hashes of the whole of one and of the whole or a crop of the
+    other differ in at most `fingerprint.CUT` bits. One scan of the hashes of the library.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH matched AS (
+                SELECT theirs.video_id, mine.slot, min(mine.frame) AS frame
+                FROM videos_framehash mine
+                JOIN videos_framehash theirs
+                  ON theirs.slot = mine.slot AND theirs.video_id <> mine.video_id
+                 AND (mine.kept = 100 OR theirs.kept = 100)
+                WHERE mine.video_id = %(video)s
+                  AND bit_count((mine.hash # theirs.hash)::bit(64)) <= %(cut)s
+                GROUP BY theirs.video_id, mine.slot
+            ), compared AS (
+                SELECT theirs.video_id, count(*) AS slots
+                FROM videos_framehash mine
+                JOIN videos_framehash theirs
+                  ON theirs.slot = mine.slot AND theirs.kept = 100
+                WHERE mine.video_id = %(video)s AND mine.kept = 100
+                GROUP BY theirs.video_id
+            )
+            SELECT video.id, video.title, min(matched.frame),
+                   count(*)::float / min(compared.slots) AS share
+            FROM matched
+            JOIN compared ON compared.video_id = matched.video_id
+            JOIN videos_video video ON video.id = matched.video_id
+            GROUP BY video.id, video.title
+            HAVING count(*) >= %(share)s * min(compared.slots)
+               AND min(compared.slots) >= %(least)s
+            ORDER BY share DESC, video.id
+            LIMIT 20
+            """,
+            {
+                "video": video_id,
+                "cut": fingerprint.CUT,
+                "share": fingerprint.LEAST_SLOTS,
+                "least": fingerprint.LEAST_COMPARED,
+            },
+        )
+        return [Lookalike(*row) for row in cursor.fetchall()]
+
+
+def warnings(video: Video) -> list[dict[str, Any]]:
+    """What every stage warned of, in the order of the stages' rows."""
+    return [
+        warning
+        for job in video.jobs.all()
+        if job.result is not None
+        for warning in job.result.get("warnings", [])
+    ]
 
 
 def frame_times_document(video: Video) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from videos import queries
 from videos.models import Video, VideoJob
 
 
@@ -39,12 +40,8 @@ class VideoSerializer(serializers.ModelSerializer[Video]):
         read_only_fields = fields
 
     def get_warnings(self, video: Video) -> list[dict[str, Any]]:
-        """Screening warnings: for people to judge, each with the frame it points to."""
-        for job in video.jobs.all():
-            if job.stage == VideoJob.Stage.SCREEN and job.result is not None:
-                warnings: list[dict[str, Any]] = job.result.get("warnings", [])
-                return warnings
-        return []
+        """Warnings: for people to judge, each with the frame it points to."""
+        return queries.warnings(video)
 
 
 class UploadSerializer(serializers.Serializer[Any]):

@@ -10,7 +10,7 @@ from typing import IO, Any
 from django.core.files.base import File
 from django.db import IntegrityError, transaction
 
-from annotation_platform.api.problems import Problem
+from annotation_platform.api.problems import InvalidInput, Problem
 from annotation_platform.clock import database_now
 from contractors.models import User
 from events.services import record
@@ -24,8 +24,10 @@ from videos.problems import (
     NotInStorage,
     VideoAlreadyRegistered,
     VideoIsRetired,
+    VideoNotProbed,
 )
 from videos.processing import probe
+from videos.screening import Thresholds
 
 __all__ = [
     "Manifest",
@@ -197,12 +199,17 @@ def rerun(
     """Have a stage done again, e.g. with other screening thresholds.
 
     What the stage made before stays in use until the new result replaces it. Raises
-    `VideoIsRetired`, `JobIsRunning`.
+    `VideoIsRetired`, `JobIsRunning`, `VideoNotProbed` and, for parameters that the stage does not
+    know, `InvalidInput`. The stage `screen` takes `{"thresholds": {…}}` (see
+    `screening.Thresholds`), `proxy` takes `{"height": 480}`.
     """
+    _check_parameters(stage, parameters or {})
     with transaction.atomic():
         locked = Video.objects.select_for_update(no_key=True).get(pk=video.pk)
         if locked.state == Video.State.RETIRED:
             raise VideoIsRetired()
+        if stage != VideoJob.Stage.PROBE and locked.frame_count is None:
+            raise VideoNotProbed()
         job, _ = VideoJob.objects.select_for_update().get_or_create(video=locked, stage=stage)
         if job.state == VideoJob.State.RUNNING:
             raise JobIsRunning(f"{stage} is running now; wait for it to end.")
@@ -221,6 +228,20 @@ def rerun(
             data={"stage": stage, "parameters": job.parameters},
         )
     return job
+
+
+def _check_parameters(stage: str, parameters: dict[str, Any]) -> None:
+    try:
+        known = {"screen": {"thresholds"}, "proxy": {"height"}}.get(stage, set())
+        for name in parameters.keys() - known:
+            raise ValueError(f"The stage {stage} knows no {name}.")
+        Thresholds.of(parameters.get("thresholds", {}))
+        height = parameters.get("height", 480)
+        if not isinstance(height, int) or not 144 <= height <= 2160:
+            raise ValueError("height must be 144 to 2160 pixels.")
+    except (ValueError, TypeError, AttributeError) as error:
+        errors = [{"pointer": "/parameters", "detail": str(error)}]
+        raise InvalidInput(str(error), errors=errors) from error
 
 
 def retire(*, actor: User | None, video: Video, reason: str = "") -> Video:

@@ -18,7 +18,7 @@ from annotation_platform.api.permissions import IsManager
 from annotation_platform.api.problems import NotFound, Problem
 from contractors.models import User
 from videos import links, queries, serializers, services
-from videos.models import Video
+from videos.models import Video, VideoJob
 from videos.problems import NotAvailable
 
 
@@ -34,9 +34,8 @@ class VideoFilter(django_filters.FilterSet):  # type: ignore[misc]
         fields = ["state", "title", "has_audio", "variable_frame_rate"]
 
     def with_warning(self, videos: QuerySet[Video], name: str, value: str) -> QuerySet[Video]:
-        return videos.filter(
-            jobs__stage="screen", jobs__result__warnings__contains=[{"code": value}]
-        )
+        warned = VideoJob.objects.filter(result__warnings__contains=[{"code": value}])
+        return videos.filter(pk__in=warned.values("video"))
 
     def with_failed_job(self, videos: QuerySet[Video], name: str, value: bool) -> QuerySet[Video]:
         failed = Video.objects.filter(jobs__state="failed").values("pk")

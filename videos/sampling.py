@@ -1,0 +1,125 @@
+"""Looking at some frames of a video without decoding all of it. No Django."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from videos.container import decode_displayed, open_video
+from videos.timetable import FrameTimes
+
+Grey = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Consecutive displayed frames, the first of which is `frame`."""
+
+    frame: int
+    pictures: list[VideoFrame]
+
+
+def keyframes(path: Path, times: FrameTimes) -> list[int]:
+    """The displayed frames that can be decoded by themselves, in order. Reads packets only."""
+    place = _places(times)
+    with open_video(path) as (container, stream):
+        found = {
+            place[packet.pts]
+            for packet in _packets(container, stream)
+            if packet.is_keyframe and not packet.is_discard and packet.pts in place
+        }
+    return sorted(found)
+
+
+def evenly(items: Sequence[int], most: int) -> list[int]:
+    """At most `most` of `items`, evenly spread, first and last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[i] for i in sorted({round(x) for x in np.linspace(0, len(items) - 1, most)})]
+
+
+def decode_keyframes(path: Path, times: FrameTimes, wanted: Sequence[int]) -> Iterator[Sample]:
+    """Decode only the keyframes `wanted` (frame numbers from :func:`keyframes`), in order."""
+    place, chosen = _places(times), set(wanted)
+    with open_video(path) as (container, stream):
+        stream.codec_context.skip_frame = "NONKEY"
+        for packet in _packets(container, stream):
+            flush = packet.size == 0
+            if not flush and not (packet.is_keyframe and place.get(packet.pts) in chosen):
+                continue
+            for frame in _decoded(packet):
+                if frame.pts in place and place[frame.pts] in chosen:
+                    yield Sample(place[frame.pts], [frame])
+
+
+def decode_bursts(
+    path: Path, times: FrameTimes, wanted: Sequence[int], length: int
+) -> Iterator[Sample]:
+    """From each of `wanted` (frame numbers) the next `length` displayed frames.
+
+    Seeks to the keyframe before each; ends early at the end of the video or at damage.
+    """
+    place = _places(times)
+    with open_video(path) as (container, stream):
+        for first in wanted:
+            last = min(first + length, len(times)) - 1
+            try:
+                container.seek(int(times.pts[first]), stream=stream, backward=True)
+            except av.FFmpegError:
+                continue
+            pictures: dict[int, VideoFrame] = {}
+            for frame in decode_displayed(container, stream):
+                at = place.get(frame.pts) if frame.pts is not None else None
+                if at is None or at < first:
+                    continue
+                if at <= last:
+                    pictures[at] = frame
+                if at >= last:
+                    break
+            if pictures:
+                start = min(pictures)
+                yield Sample(start, [pictures[i] for i in sorted(pictures)])
+
+
+def decode_every(path: Path, times: FrameTimes, wanted: Sequence[int]) -> Iterator[Sample]:
+    """Decode everything and yield the frames `wanted`: for files with few keyframes."""
+    place, chosen = _places(times), set(wanted)
+    with open_video(path) as (container, stream):
+        stream.thread_type = "AUTO"
+        for frame in decode_displayed(container, stream):
+            at = place.get(frame.pts) if frame.pts is not None else None
+            if at in chosen:
+                assert at is not None
+                yield Sample(at, [frame])
+
+
+def grey(frame: VideoFrame, width: int, height: int) -> Grey:
+    """The picture's brightness as (height, width) uint8, 0 black … 255 white (full range)."""
+    return frame.to_ndarray(format="gray", width=width, height=height, interpolation="AREA")
+
+
+def _places(times: FrameTimes) -> dict[int, int]:
+    return {int(pts): i for i, pts in enumerate(times.pts)}
+
+
+def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Any]:
+    try:
+        yield from container.demux(stream)
+    except av.FFmpegError:
+        return  # a damaged tail
+
+
+def _decoded(packet: Any) -> list[VideoFrame]:
+    try:
+        return [frame for frame in packet.decode() if isinstance(frame, VideoFrame)]
+    except av.FFmpegError:
+        return []

@@ -1,0 +1,306 @@
+"""Looking for defects that a person should know of before a video becomes work. No Django.
+
+Only warnings, each with the frame it points to: people decide. Most samples are keyframes, which
+can be decoded by themselves; a file with few of them is decoded whole.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from videos import fingerprint, picture_measures, sampling, sound
+from videos.container import UnreadableVideo
+from videos.timetable import FrameTimes
+
+WIDTH = 640  # of the picture that sharpness is measured on
+SMALL = (160, 90)  # for freezes
+MOTION = (256, 144)  # for shake
+MOST_SAMPLES = 150
+BURSTS = 12
+SHOWN = 6  # sample frames kept for the manager, besides those of warnings
+SHOWN_WIDTH = 320
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """When to warn. Defaults were fitted on first-person household clips (docs/video.md).
+
+    Attributes:
+        blurred_below: Laplacian variance at 640 px, median over the video.
+        dark_below, bright_above: mean brightness, 0 … 255, median over the video.
+        black_share_above, clipped_share_above: of pixels, median over the video.
+        covered_share_above: of samples in which the lens seems covered.
+        covered_plain_above: share of tiles without texture that makes a sample "covered".
+        frozen_below: mean difference between samples that makes them "the same".
+        frozen_seconds: how long the same picture may stand.
+        shaken_above: median change of motion between consecutive frames, per cent of the width.
+        speech_share_above: of the sound.
+    """
+
+    blurred_below: float = 30.0
+    dark_below: float = 40.0
+    bright_above: float = 205.0
+    black_share_above: float = 0.6
+    clipped_share_above: float = 0.3
+    covered_share_above: float = 0.3
+    covered_plain_above: float = 0.85
+    frozen_below: float = 0.6
+    frozen_seconds: float = 2.0
+    shaken_above: float = 1.5
+    speech_share_above: float = 0.03
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Thresholds:
+        """From plain data, e.g. a project's own. Raises `ValueError` naming what is wrong."""
+        known = {f.name for f in fields(cls)}
+        for name, value in values.items():
+            if name not in known:
+                raise ValueError(f"There is no threshold called {name}.")
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ValueError(f"{name} must be a number.")
+            if not 0 <= value < float("inf"):
+                raise ValueError(f"{name} must not be negative.")
+        return cls(**{name: float(value) for name, value in values.items()})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a person should look at.
+
+    Attributes:
+        frame: where to look.
+        value, threshold: what was measured, and the limit it crossed.
+    """
+
+    code: str
+    message: str
+    frame: int
+    value: float
+    threshold: float
+
+
+@dataclass
+class Measures:
+    """What was measured, sample by sample (same order as `frames`)."""
+
+    frames: list[int] = field(default_factory=list)
+    sharpness: list[float] = field(default_factory=list)
+    mean: list[float] = field(default_factory=list)
+    black: list[float] = field(default_factory=list)
+    clipped: list[float] = field(default_factory=list)
+    plain: list[float] = field(default_factory=list)
+    change: list[float] = field(default_factory=list)  # against the sample before; first is inf
+    shake_frames: list[int] = field(default_factory=list)
+    shake: list[float] = field(default_factory=list)
+
+
+@dataclass
+class Screening:
+    """The report: numbers, warnings, hashes for near-duplicates, pictures for the manager."""
+
+    measures: Measures
+    warnings: list[Finding]
+    hashes: list[tuple[int, int, int, int]]  # slot, frame, per cent kept, hash
+    speech: sound.Speech | None
+    pictures: dict[int, bytes]  # frame → JPEG
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON for the job's result; pictures are files."""
+        m = self.measures
+        return {
+            "samples": len(m.frames),
+            "summary": {
+                "sharpness": _median(m.sharpness),
+                "mean": _median(m.mean),
+                "black": _median(m.black),
+                "clipped": _median(m.clipped),
+                "plain": _median(m.plain),
+                "shake": _median(m.shake),
+            },
+            "warnings": [asdict(w) for w in self.warnings],
+            "hashes": [list(h) for h in self.hashes],
+            "speech": asdict(self.speech) if self.speech is not None else None,
+        }
+
+
+def screen(
+    source: Path,
+    *,
+    times: FrameTimes,
+    thresholds: Thresholds | None = None,
+    with_sound: bool = True,
+) -> Screening:
+    """Measure `source` and compare with `thresholds`. Raises `UnreadableVideo`."""
+    measures, hashes, pictures = measure(source, times)
+    spoken = sound.speech(source, times) if with_sound else None
+    warnings = judge(measures, times, thresholds or Thresholds(), spoken)
+    shown = set(sampling.evenly(sorted(pictures), SHOWN)) | {w.frame for w in warnings}
+    kept = {frame: jpeg for frame, jpeg in pictures.items() if frame in shown}
+    return Screening(measures, warnings, hashes, spoken, kept)
+
+
+def measure(
+    source: Path, times: FrameTimes
+) -> tuple[Measures, list[tuple[int, int, int, int]], dict[int, bytes]]:
+    """Decode the samples and measure them; no judgement. Raises `UnreadableVideo`."""
+    wanted = _every_second(times)
+    keys = sampling.keyframes(source, times)
+    slots = {min(int(s * len(times)), len(times) - 1): n for n, s in enumerate(fingerprint.SLOTS)}
+    measures, pictures = Measures(), dict[int, bytes]()
+    hashes: list[tuple[int, int, int, int]] = []
+    before: sampling.Grey | None = None
+
+    def look(sample: sampling.Sample) -> None:
+        nonlocal before
+        before = _measure_picture(sample, before, measures)
+        pictures[sample.frame] = _jpeg(sample)
+
+    def remember(sample: sampling.Sample) -> None:
+        picture = sampling.grey(sample.pictures[0], *MOTION)
+        for kept, value in fingerprint.hashes(picture).items():
+            hashes.append((slots[sample.frame], sample.frame, kept, value))
+
+    if len(keys) >= 0.4 * len(wanted) and len(keys) > 4:
+        chosen = sampling.evenly(keys, MOST_SAMPLES)
+        for sample in sampling.decode_keyframes(source, times, chosen):
+            look(sample)
+        for sample in sampling.decode_bursts(source, times, sampling.evenly(chosen, BURSTS), 3):
+            _measure_motion(sample, measures)
+        for sample in sampling.decode_bursts(source, times, sorted(slots), 1):
+            if sample.frame in slots:
+                remember(sample)
+    else:
+        starts = [f for f in sampling.evenly(wanted, BURSTS) if f + 2 < len(times)]
+        bursts: dict[int, list[Any]] = {start: [] for start in starts}
+        union = {*wanted, *slots, *(f + i for f in starts for i in range(3))}
+        looked = set(wanted)
+        for sample in sampling.decode_every(source, times, sorted(union)):
+            if sample.frame in looked:
+                look(sample)
+            if sample.frame in slots:
+                remember(sample)
+            for start in (sample.frame - i for i in range(3)):
+                if start in bursts:
+                    bursts[start] += sample.pictures
+        for start, frames in bursts.items():
+            _measure_motion(sampling.Sample(start, frames), measures)
+    if not measures.frames:
+        raise UnreadableVideo("None of its frames can be decoded.")
+    return measures, hashes, pictures
+
+
+def judge(
+    m: Measures, times: FrameTimes, limits: Thresholds, spoken: sound.Speech | None
+) -> list[Finding]:
+    """The warnings that these measures give. Pure."""
+    found: list[Finding] = []
+
+    def below(code: str, message: str, values: Sequence[float], limit: float) -> None:
+        value = _median(values)
+        if value is not None and value < limit:
+            found.append(Finding(code, message, _worst(m, values, low=True), value, limit))
+
+    def above(code: str, message: str, values: Sequence[float], limit: float) -> None:
+        value = _median(values)
+        if value is not None and value > limit:
+            found.append(Finding(code, message, _worst(m, values, low=False), value, limit))
+
+    below("dark", "The picture is dark.", m.mean, limits.dark_below)
+    above("dark", "Most of the picture is black.", m.black, limits.black_share_above)
+    above("over_exposed", "The picture is very bright.", m.mean, limits.bright_above)
+    above("over_exposed", "Much of the picture is white.", m.clipped, limits.clipped_share_above)
+    covered = [float(p > limits.covered_plain_above) for p in m.plain]
+    share = float(np.mean(covered))
+    if share > limits.covered_share_above:
+        frame = m.frames[int(np.argmax(covered))]
+        text = f"The lens seems covered in {share:.0%} of the samples."
+        found.append(Finding("covered", text, frame, share, limits.covered_share_above))
+    else:
+        # A covered lens is blurred too; saying so twice helps nobody.
+        below("blurred", "The picture is out of focus.", m.sharpness, limits.blurred_below)
+    _judge_freeze(m, times, limits, found)
+    shaken = _median(m.shake)
+    if shaken is not None and len(m.shake) >= 3 and shaken > limits.shaken_above:
+        frame = m.shake_frames[int(np.argmax(m.shake))]
+        text = "The camera shakes."
+        found.append(Finding("shaken", text, frame, shaken, limits.shaken_above))
+    if spoken is not None and spoken.runs and spoken.share > limits.speech_share_above:
+        frame = times.frame_at(float(times.seconds(0)) + max(0.0, spoken.runs[0][0]))
+        text = f"People seem to speak ({spoken.share:.0%} of the sound): mind their privacy."
+        found.append(Finding("speech", text, frame, spoken.share, limits.speech_share_above))
+    return _one_per_code(found)
+
+
+def _judge_freeze(m: Measures, times: FrameTimes, limits: Thresholds, found: list[Finding]) -> None:
+    longest, longest_from, start = 0.0, 0, 0
+    for n in range(1, len(m.frames) + 1):
+        if n < len(m.frames) and m.change[n] < limits.frozen_below:
+            continue
+        stood = float(times.seconds(m.frames[n - 1]) - times.seconds(m.frames[start]))
+        if stood > longest:
+            longest, longest_from = stood, start
+        start = n
+    if longest >= limits.frozen_seconds:
+        text = f"The picture stands still for {longest:.1f} s or more."
+        frame = m.frames[longest_from]
+        found.append(Finding("frozen", text, frame, longest, limits.frozen_seconds))
+
+
+def _one_per_code(found: list[Finding]) -> list[Finding]:
+    return list({w.code: w for w in reversed(found)}.values())[::-1]
+
+
+def _every_second(times: FrameTimes) -> list[int]:
+    span = float(times.seconds_from_start(len(times) - 1))
+    count = min(MOST_SAMPLES, len(times), max(2, int(span) + 1))
+    start = float(times.seconds(0))
+    return sorted({times.frame_at(start + float(s)) for s in np.linspace(0, span, count)})
+
+
+def _measure_picture(
+    sample: sampling.Sample, before: sampling.Grey | None, m: Measures
+) -> sampling.Grey:
+    frame = sample.pictures[0]
+    height = max(36, round(WIDTH * frame.height / frame.width / 2) * 2)
+    picture = sampling.grey(frame, WIDTH, height)
+    mean, black, clipped = picture_measures.brightness(picture)
+    small = sampling.grey(frame, *SMALL)
+    m.frames.append(sample.frame)
+    m.sharpness.append(picture_measures.sharpness(picture))
+    m.mean.append(mean)
+    m.black.append(black)
+    m.clipped.append(clipped)
+    m.plain.append(picture_measures.plain_share(picture))
+    m.change.append(float("inf") if before is None else picture_measures.difference(before, small))
+    return small
+
+
+def _measure_motion(sample: sampling.Sample, m: Measures) -> None:
+    value = picture_measures.shake([sampling.grey(f, *MOTION) for f in sample.pictures[:3]])
+    if value is not None:
+        m.shake_frames.append(sample.frame)
+        m.shake.append(value)
+
+
+def _jpeg(sample: sampling.Sample) -> bytes:
+    frame = sample.pictures[0]
+    height = max(2, round(SHOWN_WIDTH * frame.height / frame.width / 2) * 2)
+    out = io.BytesIO()
+    frame.reformat(width=SHOWN_WIDTH, height=height, format="rgb24").to_image().save(
+        out, "JPEG", quality=75
+    )
+    return out.getvalue()
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return float(np.median(values)) if values else None
+
+
+def _worst(m: Measures, values: Sequence[float], *, low: bool) -> int:
+    return m.frames[int(np.argmin(values) if low else np.argmax(values))]
