@@ -139,8 +139,8 @@ def diagnose(
     weight = match_weight(pairs, score_parameters or ScoreParameters())
     weight[pairs.iou < parameters.match_iou] = 0
     weight[_unlike(reference, candidate, pairs, parameters)] = 0
-    weight[np.isin(pairs.reference, list(used_references))] = 0
-    weight[np.isin(pairs.candidate, list(used_candidates))] = 0
+    weight[_marked(used_references, len(reference))[pairs.reference]] = 0
+    weight[_marked(used_candidates, len(candidate))[pairs.candidate]] = 0
     chosen = best_assignment(pairs, weight)
     for row, column in zip(
         pairs.reference[chosen].tolist(), pairs.candidate[chosen].tolist(), strict=True
@@ -160,6 +160,12 @@ def diagnose(
         if index not in used_candidates
     )
     return tuple(sorted(findings, key=_place))
+
+
+def _marked(indices: set[int], size: int) -> BoolArray:
+    mask = np.zeros(size, dtype=np.bool_)
+    mask[list(indices)] = True
+    return mask
 
 
 def _place(finding: Finding) -> tuple[int, int, tuple[int, ...], tuple[int, ...]]:
@@ -269,12 +275,13 @@ def _compare(
 ) -> Iterator[Finding]:
     """Findings about segments that stand for each other: one to one, a split or a merge."""
     ours, theirs = [reference[row] for row in rows], [candidate[column] for column in columns]
-    name = _name(columns)
     if len(columns) > 1:
-        detail = f"{name} are one action, from frame {ours[0].start_frame} to {_end(ours)}."
+        detail = (
+            f"{_name(columns)} are one action, from frame {ours[0].start_frame} to {_end(ours)}."
+        )
         yield Finding("split", rows, columns, theirs[1].start_frame, detail)
     if len(rows) > 1:
-        detail = f"{name} joins {len(rows)} actions; the next one starts at " + _and(
+        detail = f"{_name(columns)} joins {len(rows)} actions; the next one starts at " + _and(
             [f"frame {segment.start_frame}" for segment in ours[1:]]
         )
         yield Finding("merged", rows, columns, ours[1].start_frame, detail + ".")

@@ -225,17 +225,18 @@ def edit_score(reference: Timeline, candidate: Timeline) -> float:
     Comparing lane by lane keeps two hands that start almost together from changing places.
     """
     distance = longest = 0
-    for lane in (Hands.LEFT, Hands.RIGHT, Hands.NONE):
+    for lane in (int(Hands.LEFT), int(Hands.RIGHT), int(Hands.NONE)):
         ours, theirs = _order(reference, lane), _order(candidate, lane)
         distance += Levenshtein.distance(ours, theirs)
         longest += max(len(ours), len(theirs))
     return 100 * (1 - distance / longest) if longest else 100.0
 
 
-def _order(timeline: Timeline, lane: Hands) -> list[str]:
+def _order(timeline: Timeline, lane: int) -> list[str]:
+    hands = timeline.hands.tolist()  # plain numbers: bit tests on enum members are slow
     if lane == Hands.NONE:
-        return [s.action_type for s in timeline if s.hands == Hands.NONE]
-    return [s.action_type for s in timeline if s.hands & lane]
+        return [name for name, hand in zip(timeline.action_types, hands, strict=True) if not hand]
+    return [name for name, hand in zip(timeline.action_types, hands, strict=True) if hand & lane]
 
 
 def _quality(
