@@ -17,3 +17,15 @@ def credit_decided() -> int:
 def check_ledger() -> list[str]:
     """Recompute every balance from its entries; returns what is wrong, and logs it as an error."""
     return services.check_ledger()
+
+
+@shared_task(name="payouts.sweep_payouts")
+def sweep_payouts() -> dict[str, int]:
+    """Send, resend, look up and settle every unfinished payout."""
+    return services.sweep_payouts()
+
+
+@shared_task(name="payouts.end_holds")
+def end_holds() -> int:
+    """Give held payables back when their hold is over."""
+    return services.end_holds()

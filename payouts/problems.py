@@ -17,3 +17,49 @@ class CreditedDifferently(Problem):
 class SourceKeyReused(Problem):
     slug, status = "source-key-reused", 409
     title = "This was already paid to somebody else or with another amount."
+
+
+class WrongRunState(Problem):
+    slug, status, title = "wrong-run-state", 409, "The payout run's state does not allow this."
+
+
+class SamePersonApproves(Problem):
+    slug, status = "same-person-approves", 403
+    title = "A payout run is approved by somebody other than who prepared it."
+
+
+class TotalsDiffer(Problem):
+    slug, status, title = "totals-differ", 409, "The totals do not match; nothing was approved."
+
+
+class NothingToPay(Problem):
+    slug, status, title = "nothing-to-pay", 409, "Nobody has anything to be paid now."
+
+
+class WrongPayoutState(Problem):
+    slug, status, title = "wrong-payout-state", 409, "The payout's state does not allow this."
+
+
+class InvalidPayoutDetails(Problem):
+    slug, status, title = "invalid-payout-details", 400, "These payout details can't be used."
+
+
+class FreshSignInNeeded(Problem):
+    slug, status = "fresh-sign-in-needed", 403
+    title = "Enter your password again to change where your money goes."
+
+
+class HoldTooLong(Problem):
+    slug, status, title = "hold-too-long", 400, "A hold ends within seven days."
+
+
+class CannotHold(Problem):
+    slug, status, title = "cannot-hold", 409, "This can't be held or released now."
+
+
+class UnreadableReport(Problem):
+    slug, status, title = "unreadable-report", 400, "The report file can't be read."
+
+
+class BadSignature(Problem):
+    slug, status, title = "bad-signature", 400, "The signature does not match."

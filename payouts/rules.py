@@ -8,6 +8,7 @@ that goes up: expense → payable → in transit → cash.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 # What a transaction of each kind may touch. The database enforces the same table
 # (migrations/0002_ledger_refusals.py); a test compares the two.
@@ -48,6 +49,21 @@ WHY = {
     "bonus": "A bonus.",
     "dispute": "Your dispute was decided in your favour.",
 }
+
+
+# How a payout moves. The database enforces the same table (migrations/0004).
+PAYOUT_MOVES: dict[str, frozenset[str]] = {
+    "draft": frozenset({"locked", "cancelled"}),
+    "locked": frozenset({"approved", "cancelled"}),
+    "approved": frozenset({"sending", "submitted"}),
+    "sending": frozenset({"submitted", "unknown", "failed"}),
+    "unknown": frozenset({"submitted", "failed"}),
+    "submitted": frozenset({"settled", "failed"}),
+    "settled": frozenset({"returned"}),
+}
+MINIMUM_PAYOUT_CENTS = 100
+MAX_HOLD = timedelta(days=7)
+METHOD_CHANGE_HOLD = timedelta(days=1)
 
 
 def earning_key(assignment_id: int) -> str:

@@ -192,7 +192,7 @@ BEGIN
     END IF;
     IF NEW.state <> OLD.state AND (OLD.state, NEW.state) NOT IN (
         ('accrued', 'held'), ('held', 'accrued'), ('accrued', 'batched'),
-        ('batched', 'accrued'), ('batched', 'paid'), ('paid', 'batched')
+        ('batched', 'accrued'), ('batched', 'paid'), ('paid', 'accrued')
     ) THEN
         RAISE EXCEPTION 'a payable does not go from % to %', OLD.state, NEW.state
             USING ERRCODE = 'restrict_violation';

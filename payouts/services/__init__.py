@@ -3,5 +3,41 @@ assignment → account)."""
 
 from payouts.services.checks import check_ledger, credit_decided
 from payouts.services.credits import credit, credit_assignment, pay_bonus
+from payouts.services.holds import end_holds, hold_payable, lift_hold
+from payouts.services.methods import rotate_secrets, set_payout_method
+from payouts.services.outcomes import return_payout, settle_payout
+from payouts.services.reconciling import (
+    receive_event,
+    reconcile_report,
+    refresh_payout,
+    sweep_payouts,
+)
+from payouts.services.runs import approve_run, cancel_run, lock_run, prepare_run, run_totals
+from payouts.services.sending import decide_unknown, send_payout, write_files
 
-__all__ = ["check_ledger", "credit", "credit_assignment", "credit_decided", "pay_bonus"]
+__all__ = [
+    "approve_run",
+    "cancel_run",
+    "check_ledger",
+    "credit",
+    "credit_assignment",
+    "credit_decided",
+    "decide_unknown",
+    "end_holds",
+    "hold_payable",
+    "lift_hold",
+    "lock_run",
+    "pay_bonus",
+    "prepare_run",
+    "receive_event",
+    "reconcile_report",
+    "refresh_payout",
+    "return_payout",
+    "rotate_secrets",
+    "run_totals",
+    "send_payout",
+    "set_payout_method",
+    "settle_payout",
+    "sweep_payouts",
+    "write_files",
+]

@@ -1,0 +1,249 @@
+"""Finding out what became of what was sent: webhooks, look-ups, a bank's report file."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import transaction
+
+from annotation_platform.clock import database_now
+from contractors.models import User
+from events.services import record
+from payouts.encryption import decrypt
+from payouts.models import Payout, PayoutAttempt, PayoutFile, PayoutRun, ProviderEvent
+from payouts.problems import UnreadableReport, WrongPayoutState
+from payouts.rails import ApiRail, Status, Unreachable
+from payouts.rails.registry import API_RAILS, api_rail
+from payouts.services.outcomes import fail_payout, lock_payout, return_payout, settle_payout
+from payouts.services.sending import TO_SEND, accept_payout, send_payout
+
+logger = logging.getLogger(__name__)
+
+State = Payout.State
+_PREFIX = "AP-"
+
+
+def refresh_payout(*, payout_id: int, rail: ApiRail | None = None) -> str:
+    """Ask the provider about a payout it has, and follow: settle, fail or return it.
+
+    Returns the state afterwards; an unreachable provider changes nothing.
+    """
+    payout = Payout.objects.get(pk=payout_id)
+    if payout.state not in (State.SUBMITTED, State.SETTLED) or payout.rail not in API_RAILS:
+        return payout.state
+    try:
+        status = (rail or api_rail(payout.rail)).status(payout.provider_reference)
+    except Unreachable:
+        return payout.state
+    return _follow(payout_id, status, "The provider says so.").state
+
+
+@transaction.atomic
+def _follow(payout_id: int, status: Status, reason: str) -> Payout:
+    payout = lock_payout(payout_id)
+    if status is Status.PAID and payout.state == State.SUBMITTED:
+        return settle_payout(payout_id=payout_id)
+    if status is Status.FAILED and payout.state == State.SUBMITTED:
+        return fail_payout(payout, key="failed", reason=reason)
+    if status is Status.RETURNED and payout.state in (State.SUBMITTED, State.SETTLED):
+        settle_payout(payout_id=payout_id)
+        return return_payout(payout_id=payout_id, reason=reason)
+    return payout
+
+
+def receive_event(
+    *, provider: str, event_id: str, kind: str, reference: str, our_reference: str
+) -> bool:
+    """Take a webhook: its id is stored first, and what it says is not believed but looked up.
+
+    Arguments:
+        reference: the provider's name of the payment.
+        our_reference: what we called it (`AP-17`), when the provider repeats it.
+
+    Returns False when the event was handled before; then nothing happens. One whose handling was
+    cut short by a crash is handled when it is delivered again, or by the sweep.
+    """
+    event, _ = ProviderEvent.objects.get_or_create(
+        provider=provider,
+        event_id=event_id,
+        defaults={"kind": kind, "reference": reference, "our_reference": our_reference},
+    )
+    if event.handled_at is not None:
+        return False
+    _handle(event)
+    return True
+
+
+def _handle(event: ProviderEvent) -> None:
+    handle_event(
+        provider=event.provider, reference=event.reference, our_reference=event.our_reference
+    )
+    event.handled_at = database_now()
+    event.save(update_fields=["handled_at"])
+
+
+def handle_event(
+    *, provider: str, reference: str, our_reference: str = "", rail: ApiRail | None = None
+) -> None:
+    """Refetch what an event is about. One that comes before our own answer brings the answer."""
+    payout = Payout.objects.filter(rail=provider, provider_reference=reference).first()
+    if payout is None and our_reference.startswith(_PREFIX):
+        number = our_reference.removeprefix(_PREFIX)
+        payout = Payout.objects.filter(
+            rail=provider, pk=int(number) if number.isdigit() else 0
+        ).first()
+        if payout is None or payout.provider_reference or not _adopt(payout, rail):
+            return
+    if payout is not None:
+        refresh_payout(payout_id=payout.pk, rail=rail)
+
+
+def _adopt(payout: Payout, rail: ApiRail | None) -> bool:
+    """An early webhook: the provider has what we have no answer about. Ask, do not believe."""
+    try:
+        found = (rail or api_rail(payout.rail)).look_up(payout.our_reference)
+    except Unreachable:
+        return False
+    if not found:
+        return False
+    with transaction.atomic():
+        locked = lock_payout(payout.pk)
+        pending = locked.attempts.filter(outcome=PayoutAttempt.Outcome.PENDING).first()
+        if locked.state not in TO_SEND or pending is None:
+            return False
+        accept_payout(locked, pending, found)
+        return True
+
+
+def sweep_payouts(*, batch: int = 200, now: datetime | None = None) -> dict[str, int]:
+    """Carry on with every unfinished payout: send, resend, look up, settle. Law 2's sweep.
+
+    Returns how many are in which state afterwards. Payouts that wait for a person are tried
+    again too: the provider may have come back.
+    """
+    for event in ProviderEvent.objects.filter(handled_at=None).order_by("pk")[:batch]:
+        _handle(event)
+    states: dict[str, int] = {}
+    unfinished = Payout.objects.filter(
+        rail__in=API_RAILS,
+        state__in=[State.APPROVED, State.SENDING, State.UNKNOWN, State.SUBMITTED],
+    ).order_by("pk")
+    for payout_id in list(unfinished.values_list("pk", flat=True)[:batch]):
+        state = send_payout(payout_id=payout_id, now=now)
+        if state == State.SUBMITTED:
+            state = refresh_payout(payout_id=payout_id)
+        states[state] = states.get(state, 0) + 1
+    return states
+
+
+@dataclass
+class Reconciliation:
+    """What a bank's report changed, and every way in which it differs from our books."""
+
+    settled: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    returned: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+
+
+def reconcile_report(*, actor: User, run: PayoutRun, content: bytes) -> Reconciliation:
+    """Read a bank's report (CSV: reference, amount, currency, status) about a run's file payouts.
+
+    Status is `paid`, `failed` or `returned`. Each line is one transaction; a line whose amount,
+    currency or reference does not match ours changes nothing and is listed as a difference, as
+    are payouts that the report leaves out. Reading the same report again changes nothing.
+
+    Raises `UnreadableReport` when it is not such a file; nothing is changed then.
+    """
+    lines = _read_report(content)
+    found = Reconciliation()
+    seen: set[int] = set()
+    ours = {p.our_reference: p.pk for p in Payout.objects.filter(run=run).order_by("pk")}
+    for number, (reference, cents, currency, status) in enumerate(lines, start=2):
+        payout_id = ours.get(reference)
+        if payout_id is None:
+            found.differences.append(f"line {number}: {reference} is not in this run")
+            continue
+        if payout_id in seen:
+            found.differences.append(f"line {number}: {reference} is there twice")
+            continue
+        seen.add(payout_id)
+        _reconcile_line(found, number, payout_id, cents, currency, status)
+    for payout in Payout.objects.filter(run=run, state=State.SUBMITTED).exclude(pk__in=seen):
+        found.differences.append(f"{payout.our_reference} is missing from the report")
+    with transaction.atomic():
+        record(
+            "payout_run.reconciled",
+            actor=actor,
+            subject=run,
+            data={
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "settled": len(found.settled),
+                "failed": len(found.failed),
+                "returned": len(found.returned),
+                "differences": found.differences[:100],
+            },
+        )
+    return found
+
+
+@transaction.atomic
+def _reconcile_line(
+    found: Reconciliation, number: int, payout_id: int, cents: int, currency: str, status: Status
+) -> None:
+    payout = lock_payout(payout_id)
+    reference = payout.our_reference
+    if (cents, currency) != (payout.amount_cents, payout.currency):
+        found.differences.append(
+            f"line {number}: {reference} is {cents} {currency}, "
+            f"ours is {payout.amount_cents} {payout.currency}"
+        )
+        return
+    before = payout.state
+    try:
+        after = _follow(payout_id, status, "The bank's report says so.").state
+    except WrongPayoutState as problem:
+        found.differences.append(f"line {number}: {problem.detail}")
+        return
+    target = {Status.PAID: State.SETTLED, Status.FAILED: State.FAILED}.get(status, State.RETURNED)
+    if after != target:
+        found.differences.append(
+            f"line {number}: {reference} is {after}, the bank says {status.value}"
+        )
+    elif before == after:
+        found.unchanged.append(reference)
+    else:
+        getattr(found, after).append(reference)
+
+
+def _read_report(content: bytes) -> list[tuple[str, int, str, Status]]:
+    try:
+        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+        return [
+            (row["reference"], _cents(row["amount"]), row["currency"], Status(row["status"]))
+            for row in rows
+        ]
+    except (UnicodeDecodeError, KeyError, ValueError, TypeError, csv.Error) as error:
+        raise UnreadableReport(
+            f"Columns reference, amount (16.00), currency, status (paid, failed, returned): {error}"
+        ) from error
+
+
+def _cents(text: str) -> int:
+    units, dot, cents = text.partition(".")
+    if not (units.isdigit() and (not dot or (len(cents) == 2 and cents.isdigit()))):
+        raise ValueError(f"{text!r} is not an amount with two decimals")
+    return int(units) * 100 + int(cents or 0)
+
+
+def file_content(file: PayoutFile) -> bytes:
+    """The bytes of a payout file as they were generated, checked against their digest."""
+    content = decrypt(file.content)
+    assert hashlib.sha256(content).hexdigest() == file.sha256
+    return content

@@ -1,0 +1,94 @@
+"""Scenes that tests of paying out start from."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from django.db import connection
+
+from contractors.models import Contractor, User
+from payouts import queries
+from payouts.models import Payable, Payout, PayoutRun
+from payouts.services import approve_run, lock_run, pay_bonus, prepare_run, set_payout_method
+from tasks.models import Project
+from tests import factories
+
+_keys = count(1)
+
+BANK = {"account": "12345678900072", "routing": "011401533"}
+
+
+class Finance:
+    """Two people from finance and a project whose money they move."""
+
+    def __init__(self) -> None:
+        self.preparer: User = factories.finance()
+        self.approver: User = factories.finance()
+        self.manager: User = factories.manager()
+        self.project: Project = factories.project()
+
+    def payee(
+        self, *cents: int, rail: str = "file", account: str = "", method: bool = True
+    ) -> Contractor:
+        """A contractor who has earned these amounts and said where to pay them."""
+        person = factories.contractor()
+        for amount in cents:
+            self.earn(person, amount)
+        if method:
+            details = {"account": account} if rail == "stripe" else BANK
+            set_payout_method(
+                contractor=person, rail=rail, details=details, password=factories.PASSWORD
+            )
+        return person
+
+    def earn(self, person: Contractor, cents: int) -> Payable:
+        return pay_bonus(
+            contractor=person,
+            project=self.project,
+            amount_cents=cents,
+            reason="Work",
+            actor=self.manager,
+            key=f"scene-{next(_keys)}",
+        )
+
+    def prepared(self) -> PayoutRun:
+        return prepare_run(actor=self.preparer)
+
+    def locked(self) -> PayoutRun:
+        return lock_run(actor=self.preparer, run=self.prepared())
+
+    def approved(self) -> PayoutRun:
+        run = self.locked()
+        return approve_run(
+            actor=self.approver,
+            run=run,
+            payout_count=run.payout_count,
+            total_cents=run.total_cents,
+        )
+
+
+def check_deferred() -> None:
+    """Let the database look at what COMMIT would look at."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+
+
+def balances(person: Contractor) -> tuple[int, int]:
+    """(owed, in transit) in cents, from the running balances."""
+    found = queries.account_balances(person).get("USD", {})
+    return found.get("payable_cents", 0), found.get("in_transit_cents", 0)
+
+
+def states(person: Contractor) -> list[tuple[int, str]]:
+    """(cents, state) of each payable, oldest first."""
+    return list(
+        Payable.objects.filter(contractor=person)
+        .order_by("pk")
+        .values_list("amount_cents", "state")
+    )
+
+
+def payout_of(person: Contractor) -> Payout:
+    """The newest payout."""
+    return Payout.objects.filter(contractor=person).latest("pk")
