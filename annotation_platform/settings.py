@@ -200,10 +200,26 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "reviews.sweep_scores": {"task": "reviews.sweep_scores", "schedule": SWEEP_SECONDS},
     "reviews.expire_leases": {"task": "reviews.expire_leases", "schedule": SWEEP_SECONDS},
     "reviews.auto_accept": {"task": "reviews.auto_accept", "schedule": 600.0},
+    "reviews.sweep_consensus": {"task": "reviews.sweep_consensus", "schedule": SWEEP_SECONDS},
+    "reviews.sweep_runs": {"task": "reviews.sweep_runs", "schedule": SWEEP_SECONDS},
     "videos.sweep": {"task": "videos.sweep", "schedule": SWEEP_SECONDS},
     "payouts.credit_decided": {"task": "payouts.credit_decided", "schedule": 3600.0},
+    "payouts.sweep_payouts": {"task": "payouts.sweep_payouts", "schedule": 60.0},
+    "payouts.end_holds": {"task": "payouts.end_holds", "schedule": 900.0},
     "payouts.check_ledger": {"task": "payouts.check_ledger", "schedule": 86_400.0},
 }
+
+# --- Money (docs/money.md) ---------------------------------------------------------------------
+
+# Fernet keys, the first one encrypts; `python -c "from cryptography.fernet import Fernet;
+# print(Fernet.generate_key().decode())"` makes one. Needed in production once details are stored.
+FIELD_ENCRYPTION_KEYS: list[str] = env.list("FIELD_ENCRYPTION_KEYS", default=[])
+STRIPE_API_KEY: str = env.str("STRIPE_API_KEY", default="")
+STRIPE_API_BASE: str = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
+STRIPE_WEBHOOK_SECRET: str = env.str("STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_TIMEOUT_SECONDS: float = env.float("STRIPE_TIMEOUT_SECONDS", default=20.0)
+NACHA_ORIGIN_ROUTING: str = env.str("NACHA_ORIGIN_ROUTING", default="091000019")
+NACHA_COMPANY_ID: str = env.str("NACHA_COMPANY_ID", default="1234567890")
 
 # --- Files --------------------------------------------------------------------------------
 
