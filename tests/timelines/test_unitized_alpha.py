@@ -80,7 +80,7 @@ def test_equals_the_definition(annotators: int) -> None:
 @pytest.mark.parametrize("annotators", [2, 4])
 def test_equals_the_published_implementation(annotators: int) -> None:
     peer = pytest.importorskip(
-        "krippendorff_unitized_alpha",
+        "krippendorff_unitized_alpha.krippendorffs_unitized_alpha",
         reason="krippendorff-unitized-alpha is not installed (requirements-peers.in)",
     )
     for seed in range(200):

@@ -211,17 +211,26 @@ def _sampled_disorders(
     units: Units, total: int, samples: int, rng: np.random.Generator, cost: PairCost
 ) -> Floats:
     """Disorders of ``samples`` shifted continua, shape (samples,), aligned in batches."""
-    n = units.annotators
     batch = max(1, 60_000 // max(1, len(units)))  # bounds the memory of a batch
     parts = []
     for first in range(0, samples, batch):
-        many = min(batch, samples - first)
-        who = _draw_annotators(units, many, rng)
-        mean_length = float((units.end - units.start).mean())
-        pivots = _draw_pivots((many, n), total, mean_length / 2, rng)
-        sampled = _shifted(units, who, pivots, total)
+        sampled = _sample(units, total, min(batch, samples - first), rng)
         parts.append(_disorders(sampled, align(sampled, cost=cost, rounds=2), cost))
     return np.concatenate(parts)
+
+
+def sampled_units(timelines: Sequence[Timeline], *, samples: int, seed: int) -> Units:
+    """Shifted continua as γ samples them, one region each; at least one segment is needed."""
+    ordered = canonical_order(timelines)
+    total = max(t.frame_count for t in ordered)
+    return _sample(units_of(ordered), total, samples, np.random.default_rng(seed))
+
+
+def _sample(units: Units, total: int, many: int, rng: np.random.Generator) -> Units:
+    mean_length = float((units.end - units.start).mean())
+    who = _draw_annotators(units, many, rng)
+    pivots = _draw_pivots((many, units.annotators), total, mean_length / 2, rng)
+    return _shifted(units, who, pivots, total)
 
 
 def _draw_annotators(units: Units, many: int, rng: np.random.Generator) -> Ints:
