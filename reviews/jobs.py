@@ -27,3 +27,31 @@ def expire_leases() -> int:
 def auto_accept() -> dict[str, int]:
     """Pay for work that nobody decided about within the review deadline."""
     return services.auto_accept()
+
+
+@shared_task(name="reviews.build_consensus")
+def build_consensus(task_id: int) -> None:
+    """Build a task's consensus timeline, if a decision made it stale."""
+    services.build_task_consensus(task_id)
+
+
+@shared_task(name="reviews.sweep_consensus")
+def sweep_consensus() -> dict[str, int]:
+    """Build consensus timelines whose message was lost."""
+    return services.sweep_consensus()
+
+
+@shared_task(name="reviews.work_on_run")
+def work_on_run(run_id: int) -> None:
+    """Do a while's work on a run, then stand in line again, so that other jobs get their turn."""
+    if services.work_on_run(run_id):
+        work_on_run.delay(run_id)
+
+
+@shared_task(name="reviews.sweep_runs")
+def sweep_runs() -> int:
+    """Go on with runs whose message or worker was lost. Returns how many."""
+    idle = services.idle_runs()
+    for run_id in idle:
+        work_on_run.delay(run_id)
+    return len(idle)

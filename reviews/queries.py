@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
+from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, prefetch_related_objects
+from django.db.models import (
+    Count,
+    Exists,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    prefetch_related_objects,
+)
 
 from annotation_platform.clock import database_now
-from reviews.models import Decision, DecisionRule, Review, Score, Scoring
+from reviews.models import Decision, DecisionRule, Review, Run, Score, Scoring
 from tasks.models import Assignment, Project, Segment, Submission, Task
 from tasks.queries import submissions_to_compare
+from tasks.rules import KEEPS_SLOT
 from timelines.segment import Hands, Timeline
 from timelines.segment import Segment as TimelineSegment
 
@@ -41,6 +53,107 @@ WHERE (comparable.number >= 2 OR t.overlap = 1)
 ORDER BY t.id
 LIMIT %s
 """
+
+
+# Every assignment's latest hand-in that is not being worked on again, whatever was decided about
+# it: what agreement is about.
+_COMPARABLE_TASKS = """
+SELECT t.id, v.frame_count, v.time_base_num, v.time_base_den, v.duration_ticks,
+       comparable.ids, comparable.guidelines
+FROM tasks_task t
+JOIN videos_video v ON v.id = t.video_id
+CROSS JOIN LATERAL (
+    SELECT array_agg(latest.id ORDER BY a.slot, a.id) AS ids,
+           array_agg(g.version ORDER BY a.slot, a.id) AS guidelines
+    FROM tasks_assignment a
+    JOIN tasks_guideline g ON g.id = a.guideline_id
+    CROSS JOIN LATERAL (
+        SELECT s.id, s.state FROM tasks_submission s
+        WHERE s.assignment_id = a.id ORDER BY s.round DESC LIMIT 1
+    ) latest
+    WHERE a.task_id = t.id AND latest.state <> 'changes_requested'
+) comparable
+WHERE t.project_id = %s AND t.id > %s AND t.id <= %s AND cardinality(comparable.ids) >= 2
+ORDER BY t.id
+"""
+
+_SEEN = """
+SELECT a.contractor_id, count(*), avg(score.s), var_samp(score.s), avg(score.rq),
+       avg(score.mean_boundary_error_ms)
+FROM reviews_score score
+CROSS JOIN LATERAL (VALUES (score.reference_id), (score.candidate_id)) side (submission_id)
+JOIN tasks_submission s ON s.id = side.submission_id
+JOIN tasks_assignment a ON a.id = s.assignment_id
+WHERE score.scoring_id = %s
+GROUP BY a.contractor_id
+ORDER BY a.contractor_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparableTask:
+    """A task with two or more hand-ins, in slot order, and the guideline version of each."""
+
+    task_id: int
+    fps: float
+    submission_ids: list[int]
+    guidelines: list[int]
+
+
+def tasks_to_compare(
+    project_id: int, *, after: int, up_to: int, limit: int
+) -> list[ComparableTask]:
+    """The project's next tasks with something to compare, by id, in one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COMPARABLE_TASKS + "LIMIT %s", [project_id, after, up_to, limit])
+        rows = cursor.fetchall()
+    return [
+        # The same number as `Video.fps`, without its table of frame times.
+        ComparableTask(pk, float(frames / (ticks * Fraction(num, den))), ids, guidelines)
+        for pk, frames, num, den, ticks, ids, guidelines in rows
+    ]
+
+
+def extent_of(project: Project) -> tuple[int, int]:
+    """Id of the last task with something to compare (0: none) and how many there are."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT coalesce(max(id), 0), count(*) FROM ({_COMPARABLE_TASKS}) tasks",
+            [project.pk, 0, 2**62],
+        )
+        last, total = cursor.fetchone()
+    return last, total
+
+
+def scored_pairs(submission_ids: Collection[int], scoring: Scoring) -> set[frozenset[int]]:
+    """Pairs of these submissions that have a score under this version."""
+    pairs = Score.objects.filter(reference__in=submission_ids, scoring=scoring).values_list(
+        "reference_id", "candidate_id"
+    )
+    return {frozenset(pair) for pair in pairs}
+
+
+def usable_submissions(task: Task) -> list[int]:
+    """Ids of the accepted submissions, in slot order, whose data nobody has ruled out since."""
+    decisions = Decision.objects.filter(submission=OuterRef("pk"), about=Decision.About.DATA)
+    newest = decisions.order_by("-pk").values("outcome")[:1]
+    return list(
+        Submission.objects.filter(assignment__task=task, state__in=KEEPS_SLOT)
+        .annotate(ruled=Subquery(newest))
+        .filter(Q(ruled__isnull=True) | ~Q(ruled="paid_unused"))
+        .filter(segment_count__gt=0)
+        .order_by("assignment__slot", "pk")
+        .values_list("pk", flat=True)
+    )
+
+
+def annotators_of(scoring: Scoring) -> list[dict[str, Any]]:
+    """What each annotator's scores look like under a scoring version, in one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SEEN, [scoring.pk])
+        rows = cursor.fetchall()
+    names = ("contractor_id", "count", "mean", "variance", "mean_rq", "mean_boundary_error_ms")
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def tasks_due_for_scoring(limit: int) -> list[int]:
@@ -184,6 +297,13 @@ def decisions_of_task(task: Task) -> list[Decision]:
         .select_related("rule")
         .order_by("pk")
     )
+
+
+def newest_reliability_runs(project_id: int) -> QuerySet[Run]:
+    """Finished reliability runs of a project, newest first."""
+    return Run.objects.filter(
+        project=project_id, kind=Run.Kind.RELIABILITY, state=Run.State.DONE
+    ).order_by("-pk")
 
 
 def decision_about_work(submission: Submission) -> Decision | None:

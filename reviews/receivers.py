@@ -5,9 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from events.services import receives
-from reviews.jobs import score_task
+from reviews.jobs import build_consensus, score_task, work_on_run
 
 
 @receives("assignment.submitted")
 def score_after_submit(event_id: int, subject_id: int, data: dict[str, Any]) -> None:
     score_task.delay(data["task_id"])
+
+
+@receives("submission.decided")
+def build_consensus_after_decision(event_id: int, subject_id: int, data: dict[str, Any]) -> None:
+    build_consensus.delay(data["task_id"])
+
+
+@receives("run.queued")
+def work_on_run_once_queued(event_id: int, subject_id: int, data: dict[str, Any]) -> None:
+    work_on_run.delay(subject_id)

@@ -10,6 +10,8 @@ from typing import Any, Final, Self
 
 DAY_SECONDS: Final = 24 * 3600
 MIN_REJECTION_TEXT: Final = 100
+# Segments of a consensus below this confidence are pointed out to a reviewer.
+LOW_CONFIDENCE: Final = 0.5
 
 # Outcomes a reviewer may choose, by what the review is for.
 OUTCOMES_OF_DECISION: Final = (

@@ -7,7 +7,16 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from reviews.models import Assessment, Decision, DecisionRule, Review, Score, Scoring
+from reviews.models import (
+    Assessment,
+    Decision,
+    DecisionRule,
+    Review,
+    Run,
+    Score,
+    Scoring,
+    TaskConsensus,
+)
 from reviews.rules import OUTCOMES_OF_DECISION, REJECTION_REASONS
 from reviews.words import rule_in_words, score_in_words
 from tasks.models import Project, Submission
@@ -158,7 +167,7 @@ class FindingsInput(serializers.Serializer[dict[str, Any]]):
     )
 
 
-class DecisionSerializer(serializers.ModelSerializer[Decision]):
+class ReviewDecisionSerializer(serializers.ModelSerializer[Decision]):
     rule_number = serializers.IntegerField(source="rule.number")
     by = serializers.SerializerMethodField(help_text="rule or reviewer")
 
@@ -196,7 +205,7 @@ class ResultSerializer(serializers.Serializer[dict[str, Any]]):
     """What became of a contractor's own work, and why."""
 
     submission = serializers.IntegerField()
-    decision = DecisionSerializer()
+    decision = ReviewDecisionSerializer()
     rule_in_words = serializers.ListField(child=serializers.CharField())
     score = OwnScoreSerializer(allow_null=True)
     diagnosis = serializers.ListField(child=serializers.DictField())
@@ -218,7 +227,7 @@ class AgreementSerializer(serializers.Serializer[dict[str, Any]]):
     task = serializers.IntegerField()
     assessment = AssessmentSerializer(allow_null=True)
     scores = ScoreSerializer(many=True)
-    decisions = DecisionSerializer(many=True)
+    decisions = ReviewDecisionSerializer(many=True)
 
 
 class DecisionRuleSerializer(serializers.ModelSerializer[DecisionRule]):
@@ -243,3 +252,89 @@ class ScoringSerializer(serializers.ModelSerializer[Scoring]):
         model = Scoring
         fields = ["number", "parameters", "reason", "created_at"]
         read_only_fields = ["number", "created_at"]
+
+
+class ConsensusSourceSerializer(serializers.Serializer[dict[str, Any]]):
+    annotator = serializers.IntegerField(help_text="Index into submission_ids")
+    index = serializers.IntegerField(help_text="Position in that submission's timeline")
+    segment = SegmentSerializer()
+
+
+class ConsensusSegmentSerializer(serializers.Serializer[dict[str, Any]]):
+    """A segment that most annotators drew."""
+
+    segment = SegmentSerializer()
+    support = serializers.FloatField(help_text="Share of the annotators who drew it")
+    label_share = serializers.FloatField(help_text="Share of those with this type and hand")
+    spread_frames = serializers.FloatField(help_text="Mean distance of their boundaries")
+    confidence = serializers.FloatField(help_text="0 to 1; low ones are for a reviewer")
+    sources = ConsensusSourceSerializer(many=True)
+
+
+class DisputedSerializer(serializers.Serializer[dict[str, Any]]):
+    """Segments that found too little support: a person decides."""
+
+    support = serializers.FloatField()
+    reason = serializers.CharField()
+    sources = ConsensusSourceSerializer(many=True)
+
+
+class ConsensusSerializer(serializers.ModelSerializer[TaskConsensus]):
+    segments = ConsensusSegmentSerializer(many=True)
+    disputed = DisputedSerializer(many=True)
+
+    class Meta:
+        model = TaskConsensus
+        fields = [
+            "task", "stale", "submission_ids", "mean_confidence", "low_confidence_count",
+            "built_at", "segments", "disputed",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    scoring_version = serializers.IntegerField(source="scoring.number", read_only=True)
+
+    class Meta:
+        model = Run
+        fields = [
+            "id", "project", "kind", "scoring_version", "state", "done", "total", "skipped",
+            "error", "result", "created_at", "moved_at", "finished_at",
+        ]  # fmt: skip
+        read_only_fields = [name for name in fields if name != "kind"]
+
+
+class AnnotatorSerializer(serializers.Serializer[dict[str, Any]]):
+    """What is known about an annotator from agreement with others; see docs/agreement.md."""
+
+    contractor = serializers.IntegerField(source="contractor_id")
+    count = serializers.IntegerField(help_text="Scores with another annotator")
+    seen_mean = serializers.FloatField(help_text="Plain mean of S")
+    mean_rq = serializers.FloatField()
+    mean_boundary_error_ms = serializers.FloatField(allow_null=True)
+    skill = serializers.FloatField(help_text="S to expect of their next work")
+    low = serializers.FloatField(help_text="90 % interval of the skill")
+    high = serializers.FloatField()
+
+
+class FigureSerializer(serializers.Serializer[dict[str, Any]]):
+    value = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True, help_text="95 % interval over tasks")
+    high = serializers.FloatField(allow_null=True)
+    tasks = serializers.IntegerField(help_text="Tasks that it could be computed for")
+
+
+class GuidelineReliabilitySerializer(serializers.Serializer[dict[str, Any]]):
+    guideline = serializers.IntegerField(help_text="Version")
+    tasks = serializers.IntegerField()
+    segments = serializers.IntegerField()
+    gamma = FigureSerializer()
+    alpha = serializers.DictField(child=FigureSerializer(), help_text="By hand: left, right")
+    action_types = serializers.JSONField()
+    boundaries = serializers.JSONField()
+
+
+class ReliabilitySerializer(serializers.Serializer[dict[str, Any]]):
+    run = serializers.IntegerField()
+    computed_at = serializers.DateTimeField()
+    guidelines = GuidelineReliabilitySerializer(many=True)

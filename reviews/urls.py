@@ -11,6 +11,8 @@ router.register(
     r"projects/(?P<project_id>\d+)/decision-rules", views.DecisionRuleViewSet, "decision-rule"
 )
 router.register(r"projects/(?P<project_id>\d+)/scorings", views.ScoringViewSet, "scoring")
+router.register(r"projects/(?P<project_id>\d+)/runs", views.ProjectRunViewSet, "project-run")
+router.register("runs", views.RunViewSet, "run")
 
 urlpatterns = [
     *router.urls,
@@ -20,4 +22,15 @@ urlpatterns = [
         name="submission-result",
     ),
     path("tasks/<int:task_id>/agreement/", views.AgreementView.as_view(), name="task-agreement"),
+    path("tasks/<int:task_id>/consensus/", views.ConsensusView.as_view(), name="task-consensus"),
+    path(
+        "projects/<int:project_id>/reliability/",
+        views.ReliabilityView.as_view(),
+        name="project-reliability",
+    ),
+    path(
+        "projects/<int:project_id>/annotators/",
+        views.AnnotatorsView.as_view(),
+        name="project-annotators",
+    ),
 ]

@@ -164,7 +164,7 @@ def open_tasks(of: Project, count: int = 1, *, frames: int = 300) -> list[Task]:
 def worker(of: Project, **kwargs: Any) -> Contractor:
     """An eligible contractor who has acknowledged the project's current guideline."""
     person = contractor(**kwargs)
-    guideline = of.guidelines.filter(published_at__isnull=False).order_by("-version").get()
+    guideline = of.guidelines.filter(published_at__isnull=False).order_by("-version")[0]
     services.acknowledge_guideline(contractor=person, guideline=guideline)
     return person
 

@@ -14,6 +14,7 @@ from payouts.services import credit
 from reviews import queries
 from reviews.models import Decision, Review, Score
 from reviews.rules import is_sampled
+from reviews.services.consensus import mark_stale
 from reviews.services.settings import current_rule
 from tasks.models import Submission
 from tasks.services import record_decision
@@ -77,6 +78,7 @@ def decide_work(
         concurred_by=grounds.concurred_by,
         decided_at=decided.decided_at,
     )
+    mark_stale(assignment.task_id)
     kind = PAYS_AS.get(outcome)
     if outcome == "auto_accepted" and decided.screening_verdict == Submission.Verdict.UNUSABLE:
         kind = "screening_fee"  # silence confirms what they said: the video is unusable

@@ -23,6 +23,7 @@ from reviews.rules import (
     evidence_problems,
     rejection_problems,
 )
+from reviews.services.consensus import mark_stale
 from reviews.services.decisions import Grounds, decide_work, queue_review, supersede_open_reviews
 from reviews.services.settings import current_rule
 from tasks.models import Project, Submission, Task
@@ -228,6 +229,7 @@ def _decide_data(review: Review, reviewer: User, findings: Findings) -> None:
         review=review,
         decided_at=review.decided_at,
     )
+    mark_stale(review.submission.assignment.task_id)
 
 
 def _end_unusable(task: Task, review: Review, reviewer: User, findings: Findings) -> None:

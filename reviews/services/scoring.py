@@ -36,6 +36,7 @@ def score_task(task_id: int) -> Assessment | None:
     task = (
         Task.objects.select_for_update(no_key=True, of=("self",))
         .select_related("project", "video")
+        .defer("video__frame_times")
         .get(pk=task_id)
     )
     submissions = queries.comparable_submissions(task)

@@ -11,8 +11,9 @@ from rest_framework.views import APIView
 
 from annotation_platform.api.permissions import IsReviewerOrManager
 from reviews import queries
+from reviews.models import TaskConsensus
 from reviews.problems import NotDecidedYet
-from reviews.serializers import AgreementSerializer, ResultSerializer
+from reviews.serializers import AgreementSerializer, ConsensusSerializer, ResultSerializer
 from reviews.views.signed_in import caller
 from reviews.words import diagnosis_of, rule_in_words
 from tasks.models import Submission
@@ -67,3 +68,23 @@ class AgreementView(APIView):
             "decisions": queries.decisions_of_task(task),
         }
         return Response(AgreementSerializer(answer).data)
+
+
+class ConsensusView(APIView):
+    permission_classes = [IsReviewerOrManager]
+
+    @extend_schema(operation_id="tasks_consensus", responses=ConsensusSerializer)
+    def get(self, request: Request, task_id: int) -> Response:
+        """One timeline out of the task's accepted work, with a confidence per segment.
+
+        404 before two people's work was accepted, and to who annotated the task themselves.
+        """
+        consensus = get_object_or_404(
+            TaskConsensus.objects.filter(
+                task__in=queries.tasks_not_annotated_by(caller(request).pk),
+                built_at__isnull=False,
+                submission_ids__len__gte=2,
+            ),
+            pk=task_id,
+        )
+        return Response(ConsensusSerializer(consensus).data)

@@ -278,7 +278,7 @@ def test_who_annotated_a_task_does_not_read_its_agreement() -> None:
         assert client.get(f"/api/v1/tasks/{task.pk}/agreement/").status_code == 403
 
 
-# --- settings ---------------------------------------------------------------------------------------
+# --- settings ---------------------------------------------------------------------------
 
 
 def test_rules_are_versions_that_managers_write_and_everybody_may_read() -> None:
