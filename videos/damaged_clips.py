@@ -11,6 +11,7 @@ import numpy as np
 from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from videos.container import decode_displayed, open_video
 
@@ -47,12 +48,12 @@ def frozen(from_share: float = 0.4, seconds: float = 5.0) -> Change:
     """The picture stands still from a share of ten seconds on."""
 
     def change(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
-        held: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] | None = None
+        held: NDArray[np.uint8] | None = None
         for frame in frames:
             at = frame.time or 0.0
             if from_share * 10 <= at < from_share * 10 + seconds:
                 if held is None:
-                    held = frame.to_ndarray(format="rgb24")
+                    held = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
                 still = VideoFrame.from_ndarray(held, format="rgb24")
                 still.pts, still.time_base = frame.pts, frame.time_base
                 yield still
@@ -68,14 +69,15 @@ def shaken(share: float = 0.03, seed: int = 0) -> Change:
     def change(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
         chance = np.random.default_rng(seed)
         for frame in frames:
-            picture = frame.to_ndarray(format="rgb24")
+            picture = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
             height, width = picture.shape[:2]
             margin = round(width * share * 2)
             dx, dy = np.clip(chance.normal(0, width * share, 2), -margin, margin).astype(int)
             left, top = margin + dx, (margin + dy) // 2
             part = picture[top : top + height - margin, left : left + width - 2 * margin]
             even = part[: part.shape[0] // 2 * 2, : part.shape[1] // 2 * 2]
-            moved = VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+            whole: NDArray[np.uint8] = np.ascontiguousarray(even)
+            moved = VideoFrame.from_ndarray(whole, format="rgb24")
             moved.pts, moved.time_base = frame.pts, frame.time_base
             yield moved
 

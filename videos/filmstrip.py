@@ -110,7 +110,8 @@ def _tile(sample: sampling.Sample, rotation: int) -> Image.Image:
     shown = Fraction(frame.height, frame.width) if turned else Fraction(frame.width, frame.height)
     height = max(2, round(TILE_WIDTH / shown / 2) * 2)
     size = (height, TILE_WIDTH) if turned else (TILE_WIDTH, height)
-    picture = frame.reformat(width=size[0], height=size[1], format="rgb24").to_image()
+    scaled = frame.reformat(width=size[0], height=size[1], format="rgb24")
+    picture: Image.Image = scaled.to_image()  # type: ignore[no-untyped-call]
     return picture.rotate(-rotation, expand=True) if rotation else picture
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from videos import processing
+from videos import processing, uploads
 from videos.rules import STAGE_LIMITS
 
 MARGIN = 120  # seconds over the sandbox's own time-out, for download and upload
@@ -71,7 +71,8 @@ JOB_OF_STAGE = {
 
 @shared_task(name="videos.sweep")
 def sweep() -> int:
-    """Send messages for jobs that wait or whose worker died. Returns how many."""
+    """Send messages for jobs that wait or whose worker died; give old uploads up."""
+    uploads.abandon_old()
     due = processing.due_jobs()
     for video_id, stage in due:
         JOB_OF_STAGE[stage].delay(video_id)

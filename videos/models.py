@@ -250,3 +250,52 @@ class FrameHash(models.Model):
 
     def __str__(self) -> str:
         return f"{self.video_id}@{self.frame}/{self.kept}: {self.hash & (2**64 - 1):016x}"
+
+
+class Upload(models.Model):
+    """A browser's or a program's upload straight to S3, until it becomes a video."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        COMPLETED = "completed"  # `video` is what it became
+        ABANDONED = "abandoned"  # refused or given up; nothing of it is left in storage
+
+    key = models.CharField(max_length=512, unique=True)
+    upload_id = models.CharField(
+        max_length=1024, blank=True, help_text="Of the multipart upload; empty for a single POST."
+    )
+    title = models.CharField(max_length=200, blank=True)
+    sha256 = models.CharField(max_length=64)
+    size_bytes = models.BigIntegerField()
+    part_bytes = models.BigIntegerField(help_text="Each part but the last.")
+    state = models.CharField(max_length=12, choices=State.choices, default=State.OPEN)
+    video = models.OneToOneField(Video, null=True, on_delete=models.PROTECT, related_name="upload")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["created_at"], condition=models.Q(state="open"), name="video_upload_open"
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state="completed", video__isnull=False)
+                | models.Q(state__in=["open", "abandoned"], video__isnull=True),
+                name="video_upload_completed_is_a_video",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(size_bytes__gt=0, part_bytes__gt=0),
+                name="video_upload_sizes_are_positive",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.key}: {self.state}"
+
+    @property
+    def part_count(self) -> int:
+        return -(-self.size_bytes // self.part_bytes)

@@ -309,6 +309,7 @@ class _Sound:
                 frame = self._graph.pull()
             except (av.BlockingIOError, av.EOFError):
                 return
+            assert isinstance(frame, AudioFrame)
             self._mux(self._stream.encode(frame))
 
     def _mux(self, packets: list[Any]) -> None:

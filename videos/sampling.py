@@ -104,7 +104,8 @@ def decode_every(path: Path, times: FrameTimes, wanted: Sequence[int]) -> Iterat
 
 def grey(frame: VideoFrame, width: int, height: int) -> Grey:
     """The picture's brightness as (height, width) uint8, 0 black … 255 white (full range)."""
-    return frame.to_ndarray(format="gray", width=width, height=height, interpolation="AREA")
+    picture = frame.to_ndarray(format="gray", width=width, height=height, interpolation="AREA")
+    return picture.astype(np.uint8, copy=False)
 
 
 def _places(times: FrameTimes) -> dict[int, int]:

@@ -292,9 +292,8 @@ def _jpeg(sample: sampling.Sample) -> bytes:
     frame = sample.pictures[0]
     height = max(2, round(SHOWN_WIDTH * frame.height / frame.width / 2) * 2)
     out = io.BytesIO()
-    frame.reformat(width=SHOWN_WIDTH, height=height, format="rgb24").to_image().save(
-        out, "JPEG", quality=75
-    )
+    scaled = frame.reformat(width=SHOWN_WIDTH, height=height, format="rgb24")
+    scaled.to_image().save(out, "JPEG", quality=75)  # type: ignore[no-untyped-call]
     return out.getvalue()
 
 

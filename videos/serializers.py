@@ -51,6 +51,32 @@ class UploadSerializer(serializers.Serializer[Any]):
     title = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
 
 
+class BeginUploadSerializer(serializers.Serializer[Any]):
+    """Announces an upload straight to storage."""
+
+    filename = serializers.CharField(max_length=255)
+    size_bytes = serializers.IntegerField(min_value=1)
+    sha256 = serializers.RegexField(r"^[0-9a-f]{64}$")
+    title = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
+
+
+class UploadPartSerializer(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    start = serializers.IntegerField(help_text="First byte.")
+    end = serializers.IntegerField(help_text="The byte after the last.")
+    url = serializers.CharField(help_text="PUT the bytes here.")
+
+
+class DirectUploadSerializer(serializers.Serializer[Any]):
+    """An upload and what is still to be sent; ask again to resume."""
+
+    id = serializers.IntegerField()
+    state = serializers.CharField()
+    video = serializers.IntegerField(allow_null=True)
+    post = serializers.JSONField(allow_null=True, help_text="url and fields of a form, or null.")
+    parts = UploadPartSerializer(many=True)
+
+
 class ManifestRowSerializer(serializers.Serializer[Any]):
     key = serializers.CharField(max_length=512, help_text="An object that is in storage already.")
     title = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)

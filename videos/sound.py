@@ -69,7 +69,7 @@ def samples(source: Path, times: FrameTimes) -> Iterator[tuple[int, Samples]]:
                     if position > MOST_SECONDS * RATE:
                         return
                     for part in resampler.resample(frame):
-                        sound = part.to_ndarray().reshape(-1)
+                        sound = part.to_ndarray().reshape(-1).astype(np.int16, copy=False)
                         yield position, sound
                         position += len(sound)
         except (av.FFmpegError, ValueError):
@@ -91,7 +91,7 @@ def peaks(source: Path, times: FrameTimes) -> NDArray[np.uint8]:
 def speech(source: Path, times: FrameTimes) -> Speech | None:
     """Where people seem to speak (privacy); None without the detector installed."""
     try:
-        import webrtcvad
+        import webrtcvad  # type: ignore[import-untyped]
     except ImportError:
         return None
     detector = webrtcvad.Vad(VAD_STRICTNESS)

@@ -4,9 +4,10 @@ from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
 from videos.media_view import media
-from videos.views import VideoViewSet
+from videos.views import UploadViewSet, VideoViewSet
 
 router = SimpleRouter()
+router.register("videos/uploads", UploadViewSet, basename="video-upload")
 router.register("videos", VideoViewSet, basename="video")
 
 urlpatterns: list[URLPattern | URLResolver] = [

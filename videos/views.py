@@ -17,8 +17,8 @@ from annotation_platform.api.idempotency import idempotent
 from annotation_platform.api.permissions import IsManager
 from annotation_platform.api.problems import NotFound, Problem
 from contractors.models import User
-from videos import links, queries, serializers, services
-from videos.models import Video, VideoJob
+from videos import links, queries, serializers, services, uploads
+from videos.models import Upload, Video, VideoJob
 from videos.problems import NotAvailable
 
 
@@ -170,6 +170,51 @@ class VideoViewSet(
                 detail = problem.detail or problem.title
                 outcome["refused"].append({"video": pk, "problem": problem.slug, "detail": detail})
         return Response(outcome)
+
+
+class UploadViewSet(viewsets.GenericViewSet[Upload]):
+    """Uploads straight to S3: announce, send, complete."""
+
+    permission_classes = [IsManager]
+    serializer_class = serializers.DirectUploadSerializer
+    queryset = Upload.objects.all()
+    lookup_value_regex = r"\d{1,18}"
+
+    @extend_schema(
+        request=serializers.BeginUploadSerializer,
+        responses={201: serializers.DirectUploadSerializer},
+    )
+    @idempotent
+    def create(self, request: Request) -> Response:
+        """Announce an upload; the answer says what to send where."""
+        form = serializers.BeginUploadSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        upload = uploads.begin(actor=_person(request), **form.validated_data)
+        return Response(_upload_document(upload), status=201)
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """What is still to be sent, with fresh links: for resuming."""
+        return Response(_upload_document(self.get_object()))
+
+    @extend_schema(request=None, responses=serializers.VideoSerializer)
+    @action(detail=True, methods=["post"])
+    def complete(self, request: Request, pk: str) -> Response:
+        """Everything was sent: check it and register the video."""
+        video = uploads.complete(actor=_person(request), upload=self.get_object())
+        return Response(serializers.VideoSerializer(video).data)
+
+    @extend_schema(request=None, responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Give the upload up."""
+        uploads.abandon(actor=_person(request), upload=self.get_object())
+        return Response(status=204)
+
+
+def _upload_document(upload: Upload) -> dict[str, Any]:
+    wanted: dict[str, Any] = {"post": None, "parts": []}
+    if upload.state == Upload.State.OPEN:
+        wanted = uploads.requests_for(upload)
+    return {"id": upload.pk, "state": upload.state, "video": upload.video_id, **wanted}
 
 
 def _person(request: Request) -> User:
