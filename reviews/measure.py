@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
+from typing import Any, Final, Self
 
-from timelines.diagnosis import DiagnosisParameters, diagnose
-from timelines.score import ScoreParameters, score_timelines
+from timelines.diagnosis import DiagnosisParameters, Finding, diagnose
+from timelines.score import Match, ScoreParameters, score_timelines
 from timelines.segment import Timeline
+
+# The same as their `as_dict`, which copies deeply: half of the time of a whole comparison.
+_MATCH_FIELDS: Final = tuple(each.name for each in fields(Match))
+_FINDING_FIELDS: Final = tuple(each.name for each in fields(Finding))
+_match_values = attrgetter(*_MATCH_FIELDS)
+_finding_values = attrgetter(*_FINDING_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,9 @@ def measure(reference: Timeline, candidate: Timeline, measures: Measures) -> dic
         },
         "edit_score": score.edit_score,
         "flags": list(score.flags),
-        "alignment": [match.as_dict() for match in score.matches],
+        "alignment": [
+            dict(zip(_MATCH_FIELDS, _match_values(match), strict=True)) for match in score.matches
+        ],
         "diagnosis": {
             "of_candidate": _findings(reference, candidate, measures),
             "of_reference": _findings(candidate, reference, measures),
@@ -71,4 +80,4 @@ def measure(reference: Timeline, candidate: Timeline, measures: Measures) -> dic
 
 def _findings(truth: Timeline, work: Timeline, measures: Measures) -> list[dict[str, Any]]:
     found = diagnose(truth, work, parameters=measures.diagnosis, score_parameters=measures.score)
-    return [finding.as_dict() for finding in found]
+    return [dict(zip(_FINDING_FIELDS, _finding_values(each), strict=True)) for each in found]

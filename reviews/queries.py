@@ -204,7 +204,7 @@ def segments_of(submission_ids: Iterable[int]) -> defaultdict[int, list[Timeline
         )
     )
     found: defaultdict[int, list[TimelineSegment]] = defaultdict(list)
-    for pk, start, end, action_type, hands, description in rows.iterator(chunk_size=5000):
+    for pk, start, end, action_type, hands, description in rows:
         found[pk].append(TimelineSegment(start, end, action_type, Hands(hands), description))
     return found
 
