@@ -21,6 +21,7 @@ from contractors.services import (
     start_interview,
     start_quiz,
 )
+from demo import guideline
 from demo.accounts import CONTRACTORS, MANAGER, PASSWORD, PROJECT_NAME, STAFF, Account
 from tasks.models import Project, Task
 from tasks.queries import current_guideline
@@ -36,7 +37,6 @@ from videos.models import Video
 from videos.problems import VideoAlreadyRegistered
 from videos.services import probe, register_video
 
-GUIDELINE_TITLE = "Kitchen actions"
 CLIPS = 4
 CLIP_SECONDS = 8
 LIVED_THERE_SINCE = date(2025, 1, 1)
@@ -45,11 +45,6 @@ LIVED_THERE_SINCE = date(2025, 1, 1)
 def is_allowed() -> bool:
     """Whether accounts with a published password may exist here."""
     return bool(settings.DEBUG or settings.PLATFORM_DEMO)
-
-
-def guideline_text() -> str:
-    """Version 1 of the demo's guideline, Markdown."""
-    return (Path(__file__).parent / "guideline.md").read_text()
 
 
 def set_up() -> None:
@@ -114,10 +109,10 @@ def _project(manager: User) -> Project:
             overlap=2,
         )
     if current_guideline(project) is None:
-        guideline = write_guideline(
-            actor=manager, project=project, title=GUIDELINE_TITLE, body=guideline_text()
+        draft = write_guideline(
+            actor=manager, project=project, title=guideline.TITLE, body=guideline.text()
         )
-        publish_guideline(actor=manager, guideline=guideline)
+        publish_guideline(actor=manager, guideline=draft)
     return project
 
 

@@ -69,7 +69,7 @@ def careful(number: int, frame_count: int) -> list[Row]:
 
 
 def almost_the_same(rows: list[Row], frames: int = 1) -> list[Row]:
-    """Another careful person: every boundary `frames` inwards. Segments must be longer than that."""
+    """Another careful person: every boundary `frames` inwards (segments are longer than that)."""
     return [
         row | {"start_frame": row["start_frame"] + frames, "end_frame": row["end_frame"] - frames}
         for row in rows

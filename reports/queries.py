@@ -124,12 +124,13 @@ def _by_day(
 ) -> QuerySet[Any, tuple[Any, ...]]:
     """Rows grouped by the number (from 1) of the day that `instant` is in, and by `group_by`."""
     bounds = days.bounds
-    return (
+    grouped: QuerySet[Any, tuple[Any, ...]] = (
         rows.filter(**{f"{instant}__gte": bounds[0], f"{instant}__lt": bounds[-1]})
         .annotate(day=_DayIndex(instant, bounds))
         .values_list("day", *group_by)
         .order_by("day")
     )
+    return grouped
 
 
 class _DayIndex(Func):
