@@ -29,3 +29,9 @@ def sweep_payouts() -> dict[str, int]:
 def end_holds() -> int:
     """Give held payables back when their hold is over."""
     return services.end_holds()
+
+
+@shared_task(name="payouts.make_statements")
+def make_statements() -> int:
+    """State every account until the end of the last whole week; running it again adds nothing."""
+    return services.make_statements()

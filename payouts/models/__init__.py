@@ -11,6 +11,7 @@ from payouts.models.payouts import (
     ProviderEvent,
     Rail,
 )
+from payouts.models.statements import Statement, StatementEntry
 
 __all__ = [
     "Account",
@@ -27,4 +28,6 @@ __all__ = [
     "PayoutRun",
     "ProviderEvent",
     "Rail",
+    "Statement",
+    "StatementEntry",
 ]

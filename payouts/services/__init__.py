@@ -14,6 +14,7 @@ from payouts.services.reconciling import (
 )
 from payouts.services.runs import approve_run, cancel_run, lock_run, prepare_run, run_totals
 from payouts.services.sending import decide_unknown, send_payout, write_files
+from payouts.services.statements import make_statement, make_statements
 
 __all__ = [
     "approve_run",
@@ -27,6 +28,8 @@ __all__ = [
     "hold_payable",
     "lift_hold",
     "lock_run",
+    "make_statement",
+    "make_statements",
     "pay_bonus",
     "prepare_run",
     "receive_event",

@@ -1,0 +1,235 @@
+"""Statements: every cent once, chained, and checkable by anybody."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+import verify_statement
+from contractors.models import Contractor
+from payouts import documents
+from payouts.models import Statement
+from payouts.services import cancel_run, make_statements
+from payouts.services.statements import canonical, last_monday
+from tests.payouts.scenes import Finance, balances, check_deferred
+
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def finance() -> Finance:
+    return Finance()
+
+
+@pytest.fixture
+def ada(finance: Finance) -> Contractor:
+    """Two statements: three earnings; then a payout, its cancellation and a further earning."""
+    person = finance.payee(1600, 200, 1600)
+    assert make_statements(period_end=LATER) == 1
+    cancel_run(actor=finance.preparer, run=finance.locked(), reason="No")
+    finance.earn(person, 50)
+    check_deferred()
+    assert make_statements(period_end=LATER) == 1
+    return person
+
+
+def statements(person: Contractor) -> list[Statement]:
+    return list(Statement.objects.filter(contractor=person).order_by("sequence"))
+
+
+def test_every_cent_is_stated_once(ada: Contractor) -> None:
+    first, second = statements(ada)
+    assert (first.opening_cents, first.closing_cents, first.line_count) == (0, 3400, 3)
+    assert (second.opening_cents, second.closing_cents, second.line_count) == (3400, 3450, 3)
+    lines = json.loads(second.document)["lines"]
+    assert [(line["kind"], line["amount_cents"]) for line in lines] == [
+        ("reserve", -3400),
+        ("fail", 3400),
+        ("earn", 50),
+    ]
+    assert second.closing_cents == balances(ada)[0]
+    assert make_statements(period_end=LATER) == 0
+    assert json.loads(first.document)["lines"][0]["text"] == "$16.00: A bonus. Work"
+
+
+def test_what_happened_after_the_period_waits(finance: Finance) -> None:
+    finance.payee(1600)
+    assert make_statements(period_end=datetime(2000, 1, 3, tzinfo=UTC)) == 0
+    assert not Statement.objects.exists()
+
+
+def test_weeks_end_on_monday() -> None:
+    sunday = datetime(2026, 11, 22, 23, 59, tzinfo=UTC)
+    assert last_monday(sunday) == datetime(2026, 11, 16, tzinfo=UTC)
+    assert last_monday(sunday + timedelta(minutes=1)) == datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def save(person: Contractor, folder: Path) -> list[Path]:
+    paths = []
+    for statement in statements(person):
+        path = folder / f"{statement.sequence}.json"
+        path.write_bytes(documents.as_json(statement))
+        paths.append(path)
+    return paths
+
+
+def verify(*paths: Path) -> tuple[int, str]:
+    """The script as a contractor runs it: alone, without this project or any package."""
+    script = Path(verify_statement.__file__)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(script), *map(str, paths)],
+        capture_output=True, text=True, check=False, cwd=paths[0].parent,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_script_finds_them_right(ada: Contractor, tmp_path: Path) -> None:
+    status, said = verify(*save(ada, tmp_path))
+    assert status == 0, said
+    assert said.count("right: statement") == 2
+    assert statements(ada)[1].hash in said
+
+
+def test_any_changed_byte_is_found(ada: Contractor) -> None:
+    """Every byte of a statement in turn becomes another one."""
+    content = documents.as_json(statements(ada)[0])
+    assert verify_statement.check(content)[1] == []
+    for position in range(len(content)):
+        changed = bytearray(content)
+        changed[position] ^= 1
+        _, wrong = verify_statement.check(bytes(changed))
+        assert wrong, (position, content[position : position + 20])
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda d: d["lines"][1].update(amount_cents=300), "line 2: the balance is 1800"),
+        (lambda d: d["lines"][1].update(text="no"), "line 2: its content does not match"),
+        (lambda d: d["lines"].pop(1), "line 2: is numbered 3"),
+        (lambda d: d["lines"].pop(), "header: closing_cents is 3400"),
+        (lambda d: d["statement"].update(contractor=1), "header: its content does not match"),
+        (lambda d: d["statement"].update(opening_cents=100), "line 1: the balance is 1600"),
+    ],
+)
+def test_what_was_changed_is_named(ada: Contractor, change: Any, named: str) -> None:
+    document = json.loads(documents.as_json(statements(ada)[0]))
+    change(document)
+    _, wrong = verify_statement.check(canonical(document))
+    assert any(line.startswith(named) for line in wrong), wrong
+
+
+def test_a_forged_statement_breaks_the_chain(ada: Contractor, tmp_path: Path) -> None:
+    """Even with every digest made anew: the statement after it does not follow."""
+    first, second = save(ada, tmp_path)
+    document = json.loads(first.read_bytes())
+    previous, balance = verify_statement.START, 0
+    for line in document["lines"]:
+        line["amount_cents"] -= 1
+        balance += line["amount_cents"]
+        line["balance_cents"] = balance
+        line["sha256"] = previous = verify_statement.digest_line(previous, line)
+    document["statement"].update(closing_cents=balance, lines_sha256=previous)
+    document["statement"]["hash"] = verify_statement.digest_header(document["statement"])
+    first.write_bytes(canonical(document))
+
+    assert verify(first)[0] == 0
+    status, said = verify(first, second)
+    assert status == 1
+    assert "opens at 3400, the one before closed at 3397" in said
+    assert "previous_hash is not the hash of the statement before" in said
+
+
+def test_ten_thousand_lines_verify_in_two_seconds(tmp_path: Path) -> None:
+    """One changed byte among them is found and its line named."""
+    lines: list[dict[str, Any]] = []
+    balance, previous = 0, verify_statement.START
+    for number in range(1, 10_001):
+        balance += 1600
+        line: dict[str, Any] = {
+            "number": number,
+            "at": "2026-11-16T12:00:00+00:00",
+            "kind": "earn",
+            "amount_cents": 1600,
+            "balance_cents": balance,
+            "transaction": number,
+            "text": "$16.00: Your submission was accepted. Price version 1, $16.00, was pinned.",
+        }
+        line["sha256"] = previous = verify_statement.digest_line(previous, line)
+        lines.append(line)
+    header: dict[str, Any] = {
+        "contractor": 1, "currency": "USD", "sequence": 1, "period_end": "2026-11-23",
+        "opening_cents": 0, "closing_cents": balance, "line_count": len(lines),
+        "lines_sha256": previous, "previous_hash": "",
+    }  # fmt: skip
+    header["hash"] = verify_statement.digest_header(header)
+    content = canonical({"statement": header, "lines": lines})
+    path = tmp_path / "long.json"
+    path.write_bytes(content)
+
+    started = time.perf_counter()
+    status, said = verify(path)
+    seconds = time.perf_counter() - started
+    assert status == 0, said
+    assert seconds < 2, seconds
+
+    chosen = random.Random(5).randrange(10_000)
+    offset = content.index(b'"number":%d,' % (chosen + 1)) - 30
+    changed = bytearray(content)
+    changed[offset] ^= 1
+    path.write_bytes(changed)
+    status, said = verify(path)
+    assert status == 1
+    assert f"line {chosen + 1}" in said or "not a statement" in said
+
+
+def test_csv_and_pdf_say_the_same(ada: Contractor) -> None:
+    statement = statements(ada)[0]
+    rows = documents.as_csv(statement).decode().split("\r\n")
+    assert rows[0].startswith("number,at,kind,amount_cents,balance_cents,")
+    assert [row.split(",")[3] for row in rows[1:4]] == ["1600", "200", "1600"]
+    pdf = documents.as_pdf(statement)
+    assert pdf.startswith(b"%PDF-")
+    assert documents.as_pdf(statement) == pdf
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE payouts_statement SET closing_cents = 0", "DELETE FROM payouts_statement",
+     "UPDATE payouts_statemententry SET statement_id = 1", "DELETE FROM payouts_statemententry"],
+)  # fmt: skip
+def test_statements_never_change(ada: Contractor, change: str) -> None:
+    with (
+        pytest.raises(IntegrityError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(change)
+
+
+@pytest.mark.parametrize(
+    "values", ["4, 3450, '{hash}'", "3, 3449, '{hash}'", "3, 3450, 'something else'"]
+)
+def test_a_statement_that_does_not_follow_is_refused(ada: Contractor, values: str) -> None:
+    last = statements(ada)[-1]
+    with (
+        pytest.raises(IntegrityError, match="does not follow statement 2"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(
+            "INSERT INTO payouts_statement (contractor_id, currency, sequence, opening_cents, "
+            "previous_hash, closing_cents, line_count, lines_sha256, hash, document, period_end) "
+            f"VALUES ({ada.pk}, 'USD', {values.format(hash=last.hash)}, 0, 1, '', 'h', '', now())"
+        )
