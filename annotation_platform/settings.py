@@ -197,6 +197,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": SWEEP_SECONDS,
     },
     "tasks.expire_leases": {"task": "tasks.expire_leases", "schedule": SWEEP_SECONDS},
+    "tasks.measure_paces": {"task": "tasks.measure_paces", "schedule": 900.0},
     "reviews.sweep_scores": {"task": "reviews.sweep_scores", "schedule": SWEEP_SECONDS},
     "reviews.expire_leases": {"task": "reviews.expire_leases", "schedule": SWEEP_SECONDS},
     "reviews.auto_accept": {"task": "reviews.auto_accept", "schedule": 600.0},
@@ -205,6 +206,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "videos.sweep": {"task": "videos.sweep", "schedule": SWEEP_SECONDS},
     "payouts.credit_decided": {"task": "payouts.credit_decided", "schedule": 3600.0},
     "payouts.sweep_payouts": {"task": "payouts.sweep_payouts", "schedule": 60.0},
+    "payouts.make_statements": {"task": "payouts.make_statements", "schedule": 3600.0},
     "payouts.end_holds": {"task": "payouts.end_holds", "schedule": 900.0},
     "payouts.check_ledger": {"task": "payouts.check_ledger", "schedule": 86_400.0},
 }
