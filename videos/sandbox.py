@@ -18,6 +18,7 @@ from videos.container import UnreadableVideo
 from videos.rules import StageLimits
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+COMMAND = [sys.executable, "-m", "videos.decoder"]
 
 # What a broken decoder dies of. SIGKILL is not among them: that is the operator or the kernel.
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
@@ -54,7 +55,7 @@ def run_isolated(
     }
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "videos.decoder"],
+            COMMAND,
             input=json.dumps(request).encode(),
             capture_output=True,
             cwd=PROJECT_ROOT,
