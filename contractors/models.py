@@ -295,3 +295,32 @@ class Restriction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope}: {self.cause}"
+
+
+class Verdict(models.Model):
+    """What a policy version says to a residence, worked out once by `rules.decide`.
+
+    Both sides never change, so neither does the answer: claims look it up instead of asking the
+    rules again.
+    """
+
+    policy_version = models.ForeignKey(
+        EligibilityPolicyVersion, on_delete=models.PROTECT, related_name="+"
+    )
+    residence = models.ForeignKey(Residence, on_delete=models.PROTECT, related_name="+")
+    outcome = models.CharField(max_length=7)
+    decision = models.JSONField(help_text="The decision and its inputs, as pinned on claims")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["residence", "policy_version"], name="verdict_one_each"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(outcome__in=["allow", "deny", "unknown"]),
+                name="verdict_outcome_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.outcome} for {self.residence_id} under {self.policy_version_id}"

@@ -14,6 +14,7 @@ from contractors.models import (
     Residence,
     Restriction,
     RestrictionQuerySet,
+    Verdict,
 )
 from contractors.rules import Decision, decide
 
@@ -55,6 +56,23 @@ def decide_for(policy: EligibilityPolicy, area: str | None) -> Decision:
     version = current_policy_version(policy)
     rows = [] if version is None else [(row.area, row.effect) for row in version.rows.all()]
     return decide(rows, area)
+
+
+def verdict(version: EligibilityPolicyVersion, residence: Residence) -> Verdict:
+    """The policy version's answer to this residence; worked out and stored the first time."""
+    known = Verdict.objects.filter(policy_version=version, residence=residence).first()
+    if known is not None:
+        return known
+    decision = decide([(row.area, row.effect) for row in version.rows.all()], residence.area)
+    answer, _ = Verdict.objects.get_or_create(
+        policy_version=version,
+        residence=residence,
+        defaults={
+            "outcome": decision.outcome,
+            "decision": {**decision.as_json(), "policy_version": version.number},
+        },
+    )
+    return answer
 
 
 def active_restrictions(contractor: Contractor, scope: str) -> RestrictionQuerySet:

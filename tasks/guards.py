@@ -9,7 +9,12 @@ from typing import Any
 from annotation_platform.api.problems import Problem
 from contractors import rules as contractor_rules
 from contractors.models import Contractor, EligibilityPolicyVersion, Residence
-from contractors.queries import active_restrictions, current_policy_version, residence_on
+from contractors.queries import (
+    active_restrictions,
+    current_policy_version,
+    residence_on,
+    verdict,
+)
 from tasks import problems, queries
 from tasks.models import Guideline, PriceVersion, Project
 
@@ -33,7 +38,7 @@ class _Facts:
     guideline: Guideline | None = None
     policy_version: EligibilityPolicyVersion | None = None
     residence: Residence | None = None
-    decision: contractor_rules.Decision | None = None
+    decision: dict[str, Any] | None = None
 
 
 def _gather(person: Contractor, project: Project) -> _Facts:
@@ -42,10 +47,12 @@ def _gather(person: Contractor, project: Project) -> _Facts:
     facts.guideline = queries.current_guideline(project)
     facts.policy_version = current_policy_version(project.policy)
     facts.residence = residence_on(person)
-    if facts.policy_version is not None:
-        rows = [(row.area, row.effect) for row in facts.policy_version.rows.all()]
-        area = facts.residence.area if facts.residence else None
-        facts.decision = contractor_rules.decide(rows, area)
+    if facts.policy_version is None:
+        return facts
+    if facts.residence is not None:
+        facts.decision = verdict(facts.policy_version, facts.residence).decision
+    else:
+        facts.decision = contractor_rules.decide((), None).as_json()
     return facts
 
 
@@ -72,15 +79,15 @@ def _account_active(facts: _Facts) -> Problem | None:
 
 def _residence_known(facts: _Facts) -> Problem | None:
     decision = facts.decision
-    if decision is not None and decision.outcome == "unknown":
-        return problems.ResidenceUnknown(decision.reason, area=decision.area)
+    if decision is not None and decision["outcome"] == "unknown":
+        return problems.ResidenceUnknown(decision["reason"], area=decision["area"])
     return None
 
 
 def _policy_allows(facts: _Facts) -> Problem | None:
     decision = facts.decision
-    if decision is not None and decision.outcome == "deny":
-        return problems.NotEligible(decision.reason, area=decision.area)
+    if decision is not None and decision["outcome"] == "deny":
+        return problems.NotEligible(decision["reason"], area=decision["area"])
     return None
 
 
@@ -179,11 +186,5 @@ def require(person: Contractor, project: Project) -> Terms:
         facts.guideline,
         facts.policy_version,
         facts.residence,
-        {
-            "outcome": facts.decision.outcome,
-            "area": facts.decision.area,
-            "matched_area": facts.decision.matched_area,
-            "reason": facts.decision.reason,
-            "policy_version": facts.policy_version.number,
-        },
+        facts.decision,
     )

@@ -81,7 +81,7 @@ def next_open_task(project: Project, contractor: Contractor) -> Task | None:
     is another. A skipped row may still have a slot when the other claim is done with it, so the
     queue is only empty for this person when a look without locks finds nothing either.
     """
-    open_tasks = open_tasks_for(project, contractor).order_by("-priority", "pk")
+    open_tasks = open_tasks_for(project, contractor).order_by("rank", "pk")
     while True:
         task = open_tasks.select_for_update(skip_locked=True, no_key=True).first()
         if task is None and open_tasks.exists():

@@ -33,6 +33,12 @@ class Task(models.Model):
         default=0, help_text="Assignments that occupy a slot: live, submitted or accepted"
     )
     priority = models.SmallIntegerField(default=0, help_text="Higher goes first")
+    rank = models.GeneratedField(
+        # Ascending like the id, so that one index scan can start anywhere in the queue.
+        expression=F("priority") * -1,
+        output_field=models.IntegerField(),
+        db_persist=True,
+    )
     state_reason = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     opened_at = models.DateTimeField(null=True, blank=True)
@@ -83,9 +89,7 @@ class Task(models.Model):
         ]
         indexes = [
             models.Index(
-                F("project"),
-                F("priority").desc(),
-                F("id"),
+                fields=["project", "rank", "id"],
                 condition=Q(state="open"),
                 name="task_queue",
             ),
