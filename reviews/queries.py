@@ -229,7 +229,8 @@ def scores_of(submission: Submission) -> list[Score]:
 
 
 def reviews_open_to(reviewer_id: int, *, now: datetime) -> QuerySet[Review]:
-    """Queued reviews this person may take, the oldest first.
+    """Queued reviews this person may take: what pay waits for before samples (the names of the
+    kinds sort that way), then the oldest first.
 
     Never of a task they worked on themselves, never the second look at their own rejection. Work
     that came back after changes waits a day for the reviewer who asked for them.
@@ -246,7 +247,7 @@ def reviews_open_to(reviewer_id: int, *, now: datetime) -> QuerySet[Review]:
         Review.objects.filter(~Exists(own), state=Review.State.QUEUED)
         .exclude(of__reviewer=reviewer_id)
         .exclude(for_somebody_else)
-        .order_by("pk")
+        .order_by("kind", "queued_at", "pk")
     )
 
 

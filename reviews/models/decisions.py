@@ -147,7 +147,11 @@ class Review(models.Model):
             ),
         ]
         indexes = [
-            models.Index(F("id"), condition=Q(state="queued"), name="review_queue"),
+            models.Index(
+                fields=["kind", "queued_at", "id"],
+                condition=Q(state="queued"),
+                name="review_queue",
+            ),
             models.Index(
                 fields=["lease_expires_at"], condition=Q(state="claimed"), name="review_leased"
             ),

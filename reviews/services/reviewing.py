@@ -96,8 +96,9 @@ def renew_lease(*, reviewer: User, review: Review) -> Review:
 
 @transaction.atomic
 def release(*, reviewer: User, review: Review) -> Review:
-    """claimed → queued: somebody else may take it. Raises `ReviewNotYours`."""
+    """claimed → queued, at the end: somebody else may take it. Raises `ReviewNotYours`."""
     locked = _lock_held(review, reviewer)
+    locked.queued_at = database_now()
     _requeue(locked)
     record("review.released", actor=reviewer, subject=locked)
     return locked
@@ -125,7 +126,7 @@ def _expire(pk: int) -> int:
 def _requeue(review: Review) -> None:
     review.state = Review.State.QUEUED
     review.reviewer = review.claimed_at = review.lease_expires_at = None
-    review.save(update_fields=["state", "reviewer", "claimed_at", "lease_expires_at"])
+    review.save(update_fields=["state", "reviewer", "claimed_at", "lease_expires_at", "queued_at"])
 
 
 @transaction.atomic

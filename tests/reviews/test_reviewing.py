@@ -146,7 +146,20 @@ def test_a_released_review_can_be_taken_by_another() -> None:
     with pytest.raises(ReviewNotYours):
         services.release(reviewer=factories.reviewer(), review=review)
     services.release(reviewer=reviewer, review=review)
+    assert take(reviewer).pk != review.pk, "what was given back stands last"
     assert take(factories.reviewer()).pk == review.pk
+
+
+def test_what_pay_waits_for_is_taken_before_samples() -> None:
+    project = factories.project()
+    services.set_rule(actor=None, project=project, parameters={"sample_share": 1.0}, reason="All")
+    sampled, _ = handed_in(GOOD, CLOSE, project=project)
+    services.score_task(sampled.pk)
+    _, submissions = in_review(project=project)
+    first, second, third = (factories.reviewer() for _ in range(3))
+    services.decide(reviewer=first, review=take(first, submissions[0]), findings=REJECTION)
+    taken = [take(second), take(third), take(first)]
+    assert [review.kind for review in taken] == ["concurrence", "decision", "sample"]
 
 
 # --- outcomes -------------------------------------------------------------------------------
@@ -258,7 +271,6 @@ def test_after_a_day_another_reviewer_may_take_what_came_back() -> None:
     again = factories.submitted(Assignment.objects.get(pk=submissions[0].assignment_id), GOOD)
     services.score_task(task.pk)
     Review.objects.filter(submission=again).update(queued_at=F("queued_at") - timedelta(days=2))
-    services.decide(reviewer=other, review=take(other), findings=Findings(outcome="accepted"))
     assert take(other).submission_id == again.pk
 
 
