@@ -6,7 +6,6 @@ from dataclasses import replace
 from itertools import pairwise
 from math import isclose
 from random import Random
-from time import process_time
 
 import pytest
 from hypothesis import assume, given, settings
@@ -231,23 +230,6 @@ def test_edges_do_not_crash(one: list[Segment], other: list[Segment]) -> None:
 def test_a_thousand_segments_are_fine() -> None:
     truth = make_truth(1, segments=1000)
     work = annotate(truth, skill=SKILLS["fair"], seed=1)
-    began = process_time()
     score, findings = score_timelines(truth, work), diagnose(truth, work)
-    spent = process_time() - began
     assert 0.7 < score.s < 0.85
     assert len(findings) > 500
-    assert spent < 1.0
-
-
-def test_a_hundred_segments_are_scored_and_diagnosed_in_four_milliseconds() -> None:
-    """Bound doubled for a busy machine; `benchmarks/agreement_score.py` gives the number."""
-    pairs = [
-        (t, annotate(t, skill=SKILLS["fair"], seed=s)) for s in range(20) for t in [make_truth(s)]
-    ]
-    times = []
-    for truth, work in pairs:
-        began = process_time()
-        score_timelines(truth, work)
-        diagnose(truth, work)
-        times.append(process_time() - began)
-    assert sorted(times)[len(times) // 2] < 0.008
