@@ -145,6 +145,13 @@ class Postgres:
         self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
 
+    def query(self, sql: str) -> str:
+        """Rows of a query on the database `platform`, or "" when it fails (a missing table)."""
+        try:
+            return self._command("psql", "-XAtc", sql, "platform")
+        except StartFailed:
+            return ""
+
     # -- steps of start() -------------------------------------------------------------------
 
     def _reachable_program(self, account: Account) -> Path:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import http.client
+import json
 import os
 import secrets
 import shutil
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from annotation_platform.embedded import fingerprints
 from annotation_platform.embedded.account import die_with_parent, postgres_account
 from annotation_platform.embedded.failures import StartFailed
 from annotation_platform.embedded.ports import is_free
@@ -134,16 +136,17 @@ class _Run:
                 self.valkey = Valkey(self.options.run_dir / "valkey", durable=True)
                 self.env["REDIS_URL"] = self.valkey.start()
                 self.supervisor.watch("Valkey", self.valkey.process)
-        with self._step("Database schema"):
-            self._manage("migrate", "--no-input", "--verbosity=0")
         self._collect_static()
-        if self.env.get("PLATFORM_DEMO") == "1":
-            with self._step("Demo project"):
-                self.demo = self._manage("demo_setup")
-        with self._step(f"Web server, jobs and timer on port {self.options.port}"):
-            for name, command in read_procfile(PROJECT_ROOT / "Procfile").items():
-                self.supervisor.start(name, command, env=self.env, cwd=PROJECT_ROOT)
+        self._fill_database()
+        commands = read_procfile(PROJECT_ROOT / "Procfile")
+        with self._step(f"Web server on port {self.options.port}"):
+            self._launch("web", commands.pop("web"))
             self._wait_for_web()
+        for name, command in commands.items():
+            self._launch(name, command)
+
+    def _launch(self, name: str, command: str) -> None:
+        self.supervisor.start(name, command, env=self.env, cwd=PROJECT_ROOT)
 
     def _stop(self) -> None:
         self.say("\nStopping …")
@@ -184,10 +187,42 @@ class _Run:
         }.items():
             self.env.setdefault(key, value)
 
+    def _fill_database(self) -> None:
+        """Apply migrations and make the demo, unless this very code did so on these very data."""
+        stamp = self.options.run_dir / "database-filled"
+        if self.postgres is not None and stamp.exists():
+            kept = json.loads(stamp.read_text())
+            if kept["state"] == self._database_state(self.postgres):
+                self.demo = kept["demo"]
+                return
+        with self._step("Database schema"):
+            self._manage("migrate", "--no-input", "--verbosity=0")
+        if self.env.get("PLATFORM_DEMO") == "1":
+            with self._step("Demo project"):
+                self.demo = self._manage("demo_setup")
+        if self.postgres is not None:
+            state = self._database_state(self.postgres)
+            stamp.write_text(json.dumps({"state": state, "demo": self.demo}))
+
+    def _database_state(self, postgres: Postgres) -> str:
+        """Our code, the cluster's identity, its applied migrations, and that there are people.
+
+        Asked of the database, not remembered: it may have been flushed, restored or migrated
+        back by hand since.
+        """
+        found = postgres.query(
+            "SELECT system_identifier FROM pg_control_system();"
+            "SELECT app, name FROM django_migrations ORDER BY app, name;"
+            "SELECT EXISTS (SELECT FROM contractors_user)"
+        )
+        media = (self.options.run_dir / "media").exists()
+        demo = self.env.get("PLATFORM_DEMO")
+        return f"{fingerprints.sources(PROJECT_ROOT)} media={media} demo={demo}\n{found}"
+
     def _collect_static(self) -> None:
         """Collect static files, unless those in place were made from the same sources."""
         stamp = self.options.run_dir / "static-collected"
-        current = _static_fingerprint()
+        current = fingerprints.static_files(PROJECT_ROOT)
         if stamp.exists() and stamp.read_text() == current:
             return
         with self._step("Static files"):
@@ -339,19 +374,3 @@ def _kept_secret(path: Path) -> str:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(fresh)
     return fresh
-
-
-def _static_fingerprint() -> str:
-    """Changes when a static file of ours or the set of installed packages changes."""
-    digest = hashlib.sha256()
-    sources = [PROJECT_ROOT / "requirements.txt", PROJECT_ROOT / "annotation_platform/settings.py"]
-    sources += sorted(
-        path
-        for path in PROJECT_ROOT.glob("*/static/**/*")
-        if path.is_file() and "node_modules" not in path.parts
-    )
-    for path in sources:
-        if path.exists():
-            stat = path.stat()
-            digest.update(f"{path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return digest.hexdigest()

@@ -29,7 +29,7 @@ class Supervisor:
         stop_seconds: how long a process may take to end by itself before it is killed.
     """
 
-    def __init__(self, say: Callable[[str], None], *, stop_seconds: float = 10.0) -> None:
+    def __init__(self, say: Callable[[str], None], *, stop_seconds: float = 15.0) -> None:
         self._say = say
         self._stop_seconds = stop_seconds
         self._processes: dict[str, subprocess.Popen[bytes]] = {}

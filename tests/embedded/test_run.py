@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -28,7 +30,7 @@ pytestmark = pytest.mark.faults
 class Instance:
     """One `make run` on a run directory and a port."""
 
-    def __init__(self, run_dir: Path, port: int, log: Path) -> None:
+    def __init__(self, run_dir: Path, port: int, log: Path, project: Path = PROJECT_ROOT) -> None:
         self.log = log
         unset = {"DATABASE_URL", "REDIS_URL", "STORAGE_URL", "PLATFORM_TESTING", "MEDIA_ROOT"}
         unset |= {"STATIC_ROOT", "SECRET_KEY", "DEBUG"}
@@ -37,7 +39,7 @@ class Instance:
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 COMMAND,
-                cwd=PROJECT_ROOT,
+                cwd=project,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -74,22 +76,44 @@ def run_dir(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["rm", "-rf", str(home)], check=True)
 
 
-def people(instance_dir: Path) -> int:
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the project: an edit of the original during the test would count as a change."""
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "node_modules", "tests", "benchmarks")
+    return Path(shutil.copytree(PROJECT_ROOT, tmp_path / "project", ignore=ignored))
+
+
+def celery_workers(instance: Instance) -> list[int]:
+    """Process ids of the programs that the supervisor started as `worker`."""
+    children = psutil.Process(instance.process.pid).children()
+    return [child.pid for child in children if "worker" in child.cmdline()]
+
+
+def connect(run_dir: Path) -> psycopg.Connection[tuple[Any, ...]]:
+    """The database of a running instance."""
+    location = run_dir / "postgres.location"
+    home = Path(location.read_text().strip()) if location.exists() else run_dir / "postgres"
+    lines = (home / "data" / "postmaster.pid").read_text().splitlines()
+    return psycopg.connect(host=lines[4], user="postgres", dbname="platform")
+
+
+def people(run_dir: Path) -> int:
     """Number of users in the database of a running instance."""
-    location = instance_dir / "postgres.location"
-    home = Path(location.read_text().strip()) if location.exists() else instance_dir / "postgres"
-    options = (home / "data" / "postmaster.pid").read_text().splitlines()
-    with psycopg.connect(host=options[4], user="postgres", dbname="platform") as connection:
-        durable = connection.execute("SHOW fsync").fetchone()
-        assert durable == ("on",)
+    with connect(run_dir) as connection:
+        assert connection.execute("SHOW fsync").fetchone() == ("on",)
         row = connection.execute("SELECT count(*) FROM contractors_user").fetchone()
         assert row is not None
         return int(row[0])
 
 
-def test_the_life_of_an_instance(run_dir: Path, tmp_path: Path) -> None:
+def log_ins(output: str) -> list[str]:
+    """The lines of the greeting that name an address of the demo."""
+    return [line for line in output.splitlines() if "@demo.example" in line]
+
+
+def test_the_life_of_an_instance(run_dir: Path, tmp_path: Path, project: Path) -> None:
     port = free_port()
-    first = Instance(run_dir, port, tmp_path / "first.log")
+    first = Instance(run_dir, port, tmp_path / "first.log", project)
     try:
         first.wait_until_ready()
         assert f"http://127.0.0.1:{port}/" in first.output()
@@ -115,26 +139,32 @@ def test_the_life_of_an_instance(run_dir: Path, tmp_path: Path) -> None:
     assert still_alive(first.family) == set()
     assert not (run_dir / "valkey" / "pid").exists()
 
-    second = Instance(run_dir, port, tmp_path / "second.log")
+    second = Instance(run_dir, port, tmp_path / "second.log", project)
     try:
         second.wait_until_ready()
-        assert "Static files" not in second.output()  # in place already
+        with connect(run_dir) as connection:  # somebody migrates back by hand
+            connection.execute("DELETE FROM django_migrations WHERE app = 'sessions'")
+            connection.execute("DROP TABLE django_session")
+        # In place already, and what the first start said about log-ins is said again.
+        for step in ("Static files", "Database schema", "Demo project"):
+            assert step not in second.output()
+        assert log_ins(second.output()) == log_ins(first.output()) != []
         assert people(run_dir) == count  # the data was kept and the demo not made twice
     finally:
         second.process.kill()  # as the out-of-memory killer would
         second.process.wait()
     eventually(lambda: not still_alive(second.family), what="everything ends with its supervisor")
 
-    third = Instance(run_dir, port, tmp_path / "third.log")
+    third = Instance(run_dir, port, tmp_path / "third.log", project)
     try:
         third.wait_until_ready()  # on data whose supervisor was killed
+        assert "Database schema ready" in third.output()
+        with connect(run_dir) as connection:
+            assert connection.execute("SELECT count(*) FROM django_session").fetchone() == (0,)
         assert people(run_dir) == count
-        worker = next(
-            child.pid
-            for child in psutil.Process(third.process.pid).children()
-            if "worker" in child.cmdline()
-        )
-        os.kill(worker, signal.SIGKILL)
+        eventually(lambda: celery_workers(third) != [])
+        third.family = alive_below(third.process.pid)
+        os.kill(celery_workers(third)[0], signal.SIGKILL)
         assert third.process.wait(30) == 1
     finally:
         if third.process.poll() is None:
