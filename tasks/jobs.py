@@ -9,3 +9,9 @@ from tasks import services
 def expire_leases() -> dict[str, int]:
     """Move claims whose lease ran out into grace, and those whose grace ran out to expired."""
     return services.expire_leases()
+
+
+@shared_task(name="tasks.measure_paces")
+def measure_paces() -> int:
+    """Measure how long each project's work takes and what an hour of it pays."""
+    return services.measure_paces()

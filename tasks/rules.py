@@ -65,3 +65,13 @@ SCREENING_REASONS = (
     "does_not_play",
     "other",
 )
+
+
+MAX_GAP_SECONDS = 90  # a longer pause between two signs of activity counts as this much
+PACE_DAYS = 90
+MIN_PACE_SAMPLES = 5
+
+
+def cents_per_hour(price_cents: int, active_ms: int) -> int:
+    """What an hour of active work pays, in whole cents and never rounded up."""
+    return price_cents * 3_600_000 // active_ms

@@ -99,8 +99,8 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
         fields = [
             "id", "name", "description", "state", "policy", "overlap", "max_overlap",
             "live_claim_cap", "lease_seconds", "grace_seconds", "lease_ceiling_seconds",
-            "rework_seconds", "action_types", "price_cents", "currency", "guideline_version",
-            "created_at",
+            "rework_seconds", "floor_cents_per_hour", "action_types", "price_cents", "currency",
+            "guideline_version", "created_at",
         ]  # fmt: skip
         read_only_fields = ["created_at"]
 

@@ -1,3 +1,4 @@
+from tasks.models.activity import ActiveTime, ProjectPace
 from tasks.models.budget import BudgetShare, Funding
 from tasks.models.projects import (
     Guideline,
@@ -10,6 +11,7 @@ from tasks.models.queue import Assignment, Task
 from tasks.models.work import Draft, Segment, Submission
 
 __all__ = [
+    "ActiveTime",
     "Assignment",
     "BudgetShare",
     "Draft",
@@ -18,6 +20,7 @@ __all__ = [
     "GuidelineAcknowledgement",
     "PriceVersion",
     "Project",
+    "ProjectPace",
     "Qualification",
     "Segment",
     "Submission",

@@ -46,6 +46,11 @@ class Project(models.Model):
         default=0, help_text="Between giving a task up and the next claim"
     )
     needs_qualification = models.BooleanField(default=False)
+    floor_cents_per_hour = models.PositiveIntegerField(
+        default=1500,
+        db_default=1500,
+        help_text="The manager is warned when the median effective rate falls below this",
+    )
     budget_limited = models.BooleanField(default=False, help_text="Set by the first funding")
     created_at = models.DateTimeField(db_default=Now())
     created_by = models.ForeignKey(

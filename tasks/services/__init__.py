@@ -1,7 +1,8 @@
 """The verbs of the queue. Each is one transaction, takes its locks in the order
 contractor → task → assignment, and writes its event."""
 
-from tasks.services.budget import fund, give_back, reserve
+from tasks.services.activity import heartbeat, measure_pace, measure_paces
+from tasks.services.budget import fund, give_back, reserve, reserve_owed
 from tasks.services.claims import (
     claim_next_task,
     expire_leases,
@@ -39,9 +40,12 @@ __all__ = [
     "expire_leases",
     "fund",
     "give_back",
+    "heartbeat",
     "mark_adjudicating",
     "mark_in_review",
     "mark_unusable",
+    "measure_pace",
+    "measure_paces",
     "open_tasks",
     "pause_task",
     "publish_guideline",
@@ -52,6 +56,7 @@ __all__ = [
     "release",
     "renew_lease",
     "reserve",
+    "reserve_owed",
     "resume_task",
     "return_task",
     "save_draft",

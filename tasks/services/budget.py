@@ -52,6 +52,23 @@ def reserve(project: Project, amount_cents: int) -> None:
         _spread(project, -amount_cents)
 
 
+@transaction.atomic
+def reserve_owed(project: Project, amount_cents: int, reason: str) -> None:
+    """Reserve for pay that is owed whatever the budget says, a won dispute say.
+
+    What the free budget lacks is put in by the system, as a funding with the reason: the budget
+    then shows the overrun, and the person is paid.
+    """
+    if not project.budget_limited or amount_cents == 0 or _take(project, amount_cents):
+        return
+    # The project before its shares, as in `fund`.
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    free = sum(share.free_cents for share in _locked_shares(project))
+    if free < amount_cents:
+        fund(actor=None, project=project, amount_cents=amount_cents - free, reason=reason)
+    _spread(project, -amount_cents)
+
+
 def give_back(project: Project, amount_cents: int) -> None:
     """Return reserved money that will not be paid, in the caller's transaction."""
     if not project.budget_limited or amount_cents == 0:
@@ -81,11 +98,7 @@ def _any_share(project: Project) -> BudgetShare:
 
 def _spread(project: Project, change_cents: int) -> None:
     """Add to (or take from) all shares together and level them. Locks them in order."""
-    shares = list(
-        BudgetShare.objects.select_for_update(no_key=True)
-        .filter(project=project)
-        .order_by("number")
-    )
+    shares = _locked_shares(project)
     total = sum(share.free_cents for share in shares) + change_cents
     if total < 0:
         raise BudgetExhausted(f"The budget of “{project}” has no {-change_cents} cents left.")
@@ -93,3 +106,11 @@ def _spread(project: Project, change_cents: int) -> None:
     for share in shares:
         share.free_cents = each + (1 if share.number < rest else 0)
     BudgetShare.objects.bulk_update(shares, ["free_cents"])
+
+
+def _locked_shares(project: Project) -> list[BudgetShare]:
+    return list(
+        BudgetShare.objects.select_for_update(no_key=True)
+        .filter(project=project)
+        .order_by("number")
+    )

@@ -33,6 +33,7 @@ from tasks.serializers import (
     SubmissionInput,
     SubmissionSerializer,
 )
+from tasks.serializers_pay import HeartbeatInput, HeartbeatSerializer
 from tasks.services.work import etag
 from timelines.segment import Segment
 
@@ -54,7 +55,7 @@ class AssignmentViewSet(
     filterset_fields = ["state", "task", "task__project"]
 
     # What only the holder may do; a manager looking at it gets 404 like anybody else.
-    holder_actions = {"renew", "draft", "submissions", "give_back"}
+    holder_actions = {"renew", "draft", "submissions", "give_back", "heartbeat", "reclaim"}
 
     def get_permissions(self) -> list[Any]:
         if self.action == "release":
@@ -102,6 +103,32 @@ class AssignmentViewSet(
     def renew(self, request: Request, pk: str) -> Response:
         """Extend the lease from now on, up to its ceiling; send it once a minute while active."""
         return self._answer(services.renew_lease(assignment=self.get_object()))
+
+    @extend_schema(request=HeartbeatInput, responses=HeartbeatSerializer)
+    @action(detail=True, methods=["post"])
+    def heartbeat(self, request: Request, pk: str) -> Response:
+        """Tell that you are working; the page sends it every half minute or so.
+
+        Only the time between heartbeats with activity counts, by the server's clock and at most
+        90 seconds at a time. It tells everybody what the work really takes; it changes no pay.
+        """
+        serializer = HeartbeatInput(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        active_ms = services.heartbeat(
+            assignment=self.get_object(), events=serializer.validated_data["events"]
+        )
+        return Response({"active_seconds": active_ms / 1000})
+
+    @extend_schema(request=None, responses={201: LiveAssignmentSerializer})
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def reclaim(self, request: Request, pk: str) -> Response:
+        """Claim a task again that you gave back or that expired; its draft is still there.
+
+        A new claim at today's price, with every refusal of a claim; `task-not-free` when somebody
+        else has its place.
+        """
+        return self._answer(services.reclaim(assignment=self.get_object()), status=201)
 
     @extend_schema(methods=["GET"], responses=DraftSerializer)
     @extend_schema(

@@ -169,7 +169,8 @@ def test_work_that_was_not_handed_in_or_is_of_another_project_is_left_out() -> N
 
 
 def below_floor_events() -> list[dict[str, Any]]:
-    return list(Event.objects.filter(type="project.below_floor").order_by("pk").values_list("data"))
+    told = Event.objects.filter(type="project.below_floor").order_by("pk")
+    return [event.data for event in told]
 
 
 def test_falling_below_the_floor_is_told_once_per_crossing() -> None:
@@ -178,14 +179,12 @@ def test_falling_below_the_floor_is_told_once_per_crossing() -> None:
     services.measure_paces()
     services.measure_paces()
     assert below_floor_events() == [
-        (
-            {
-                "cents_per_hour": 1476,
-                "floor_cents_per_hour": 1500,
-                "median_active_ms": 65 * 60_000,
-                "samples": 5,
-            },
-        )
+        {
+            "cents_per_hour": 1476,
+            "floor_cents_per_hour": 1500,
+            "median_active_ms": 65 * 60_000,
+            "samples": 5,
+        }
     ]
     services.set_price(
         actor=None, project=project, price_cents=2000, screening_fee_cents=200, reason="Long"
