@@ -65,6 +65,7 @@ class Migration(migrations.Migration):
                 ('rail', models.CharField(choices=[('file', 'bank batch upload (CSV)'), ('nacha', 'US bank transfer (NACHA file)'), ('stripe', 'Stripe Connect')], max_length=8)),
                 ('currency', models.CharField(max_length=3)),
                 ('amount_cents', models.BigIntegerField()),
+                ('our_reference', models.CharField(help_text='What the provider remembers it by. Random: a number could be given out again after a backup was restored.', max_length=40, unique=True)),
                 ('state', models.CharField(choices=[('draft', 'Draft'), ('locked', 'Locked'), ('approved', 'Approved'), ('sending', 'sending'), ('unknown', "the provider's answer was lost"), ('submitted', 'the provider has it'), ('settled', 'Settled'), ('failed', 'Failed'), ('returned', 'Returned'), ('cancelled', 'Cancelled')], default='draft', max_length=10)),
                 ('provider_reference', models.CharField(blank=True, max_length=100)),
                 ('problem', models.CharField(blank=True, help_text='Why it failed or waits', max_length=500)),

@@ -11,8 +11,9 @@ CREATE FUNCTION payouts_guard_payout() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     of_items bigint;
 BEGIN
-    IF (NEW.run_id, NEW.contractor_id, NEW.method_id, NEW.rail, NEW.currency)
-            IS DISTINCT FROM (OLD.run_id, OLD.contractor_id, OLD.method_id, OLD.rail, OLD.currency)
+    IF (NEW.run_id, NEW.contractor_id, NEW.method_id, NEW.rail, NEW.currency, NEW.our_reference)
+            IS DISTINCT FROM (OLD.run_id, OLD.contractor_id, OLD.method_id, OLD.rail, OLD.currency,
+                OLD.our_reference)
         OR (OLD.state <> 'draft' AND NEW.amount_cents <> OLD.amount_cents)
         OR (OLD.provider_reference <> '' AND NEW.provider_reference <> OLD.provider_reference)
         OR (OLD.reserve_id IS NOT NULL AND NEW.reserve_id IS DISTINCT FROM OLD.reserve_id)

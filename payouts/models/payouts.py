@@ -118,6 +118,12 @@ class Payout(models.Model):
     rail = models.CharField(max_length=8, choices=Rail.choices)
     currency = models.CharField(max_length=3)
     amount_cents = models.BigIntegerField()
+    our_reference = models.CharField(
+        max_length=40,
+        unique=True,
+        help_text="What the provider remembers it by. Random: a number could be given out again "
+        "after a backup was restored.",
+    )
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     reserve = models.OneToOneField(
         LedgerTransaction, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -181,11 +187,6 @@ class Payout(models.Model):
 
     def __str__(self) -> str:
         return f"payout {self.pk} ({self.state})"
-
-    @property
-    def our_reference(self) -> str:
-        """What the provider is told to remember it by; unique for ever."""
-        return f"AP-{self.pk}"
 
 
 class PayoutItem(models.Model):

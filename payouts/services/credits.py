@@ -18,6 +18,8 @@ from payouts.rules import (
 )
 from payouts.services.ledger import expense_account, open_accounts, payable_account, post
 from tasks.models import Assignment, Project, Submission
+from tasks.services import reserve, reserve_owed
+from tasks.services.claims import lock_person
 
 
 def credit(
@@ -101,8 +103,8 @@ def pay_bonus(
 ) -> Payable:
     """Pay somebody a bonus out of a project's money, once per `key`; writes `payable.accrued`.
 
-    Raises `InvalidAmount` (not 1 … MAX_BONUS_CENTS, no reason, or to oneself) and
-    `SourceKeyReused` when the key already paid something else.
+    Raises `InvalidAmount` (not 1 … MAX_BONUS_CENTS, no reason, or to oneself), `BudgetExhausted`
+    and `SourceKeyReused` when the key already paid something else.
     """
     if not 1 <= amount_cents <= MAX_BONUS_CENTS:
         raise InvalidAmount(f"A bonus is {money(1)} to {money(MAX_BONUS_CENTS)}.")
@@ -110,6 +112,10 @@ def pay_bonus(
         raise InvalidAmount("A bonus needs a reason: the contractor reads it.")
     if actor.pk == contractor.pk:
         raise InvalidAmount("Nobody pays a bonus to themselves.")
+    # The person first: two requests with one key must not both reserve for it.
+    lock_person(contractor.pk)
+    if not Payable.objects.filter(source_key=f"bonus:{key}").exists():
+        reserve(project, amount_cents)
     payable = _post(
         key=f"bonus:{key}",
         contractor_id=contractor.pk,
@@ -164,6 +170,8 @@ def _top_up(
     missing = owed_cents - sum(payable.amount_cents for payable in paid)
     if missing <= 0 and paid:
         return paid[0]
+    # The decision gave this part of the price back to the budget.
+    reserve_owed(assignment.task.project, missing, f"Dispute about assignment {assignment.pk}")
     return _post(
         key=dispute_key(assignment.pk),
         contractor_id=assignment.contractor_id,

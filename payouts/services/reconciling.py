@@ -25,7 +25,6 @@ from payouts.services.sending import TO_SEND, accept_payout, send_payout
 logger = logging.getLogger(__name__)
 
 State = Payout.State
-_PREFIX = "AP-"
 
 
 def refresh_payout(*, payout_id: int, rail: ApiRail | None = None) -> str:
@@ -92,12 +91,11 @@ def handle_event(
 ) -> None:
     """Refetch what an event is about. One that comes before our own answer brings the answer."""
     payout = Payout.objects.filter(rail=provider, provider_reference=reference).first()
-    if payout is None and our_reference.startswith(_PREFIX):
-        number = our_reference.removeprefix(_PREFIX)
+    if payout is None and our_reference:
         payout = Payout.objects.filter(
-            rail=provider, pk=int(number) if number.isdigit() else 0
+            rail=provider, our_reference=our_reference, provider_reference=""
         ).first()
-        if payout is None or payout.provider_reference or not _adopt(payout, rail):
+        if payout is None or not _adopt(payout, rail):
             return
     if payout is not None:
         refresh_payout(payout_id=payout.pk, rail=rail)

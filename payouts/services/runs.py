@@ -52,9 +52,11 @@ def prepare_run(
     _run(
         """
         INSERT INTO payouts_payout (run_id, contractor_id, method_id, rail, currency,
-                amount_cents, state, provider_reference, problem, needs_person)
+                amount_cents, our_reference, state, provider_reference, problem, needs_person)
         SELECT %(run)s::bigint, p.contractor_id, m.id, m.rail, p.currency,
-               sum(p.amount_cents), 'draft', '', '', false
+               sum(p.amount_cents),
+               'AP-' || substr(replace(gen_random_uuid()::text, '-', ''), 1, 16),
+               'draft', '', '', false
         FROM payouts_payable p
         JOIN payouts_payoutmethod m ON m.contractor_id = p.contractor_id
             AND m.retired_at IS NULL AND m.usable_from <= %(now)s

@@ -109,7 +109,11 @@ def _next_step(payout_id: int, rail: ApiRail | None, now: datetime | None) -> _S
     if payout.state == State.APPROVED:
         payout.state = State.SENDING
         payout.save(update_fields=["state"])
-    return _Step(attempt)
+    # A first attempt long after the approval: this may be a backup, restored after the payout
+    # was sent. The provider may know it, though not its key any more.
+    approved_at = payout.run.approved_at
+    stale = approved_at is not None and moment - approved_at >= chosen.key_window
+    return _Step(attempt, look_up=last is None and stale)
 
 
 @transaction.atomic
@@ -253,7 +257,7 @@ def _ask_a_person(payout_id: int, problem: str) -> None:
 def _locked(payout_id: int) -> Payout:
     return (
         Payout.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("contractor__user", "method")
+        .select_related("contractor__user", "method", "run")
         .get(pk=payout_id)
     )
 

@@ -239,8 +239,8 @@ def test_second_open_payout(finance: Finance) -> None:
     with pytest.raises(IntegrityError, match="one_open_per_contractor_and_currency"):
         attack(
             "INSERT INTO payouts_payout (run_id, contractor_id, method_id, rail, currency, "
-            "amount_cents, state, provider_reference, problem, needs_person) "
-            "VALUES (%s, %s, %s, 'file', 'USD', 1600, 'draft', '', '', false)",
+            "amount_cents, our_reference, state, provider_reference, problem, needs_person) "
+            "VALUES (%s, %s, %s, 'file', 'USD', 1600, 'AP-x', 'draft', '', '', false)",
             payout.run_id,
             payout.contractor_id,
             payout.method_id,

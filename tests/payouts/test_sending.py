@@ -22,6 +22,7 @@ from payouts.services import (
     settle_payout,
     sweep_payouts,
 )
+from payouts.services.sending import payment_of
 from tests import factories
 from tests.payouts.scenes import Finance, balances, payout_of, states
 from tests.payouts.stripe_fake.server import FAULTS, StripeFake
@@ -134,7 +135,9 @@ def test_after_the_window_a_new_key_only_when_the_provider_has_nothing(
     assert send(stripe, ada) == "unknown"  # the saved 500, under the same key
     stripe.advance(2 * HOUR)
     assert send(stripe, ada) == "submitted"
-    assert [key for key, _ in stripe.creates] == [f"AP-{payout_of(ada).pk}-{n}" for n in (1, 1, 2)]
+    assert [key for key, _ in stripe.creates] == [
+        f"{payout_of(ada).our_reference}-{n}" for n in (1, 1, 2)
+    ]
     outcomes = PayoutAttempt.objects.order_by("number").values_list("outcome", flat=True)
     assert list(outcomes) == ["absent", "accepted"]
 
@@ -204,6 +207,24 @@ def test_money_that_comes_back_is_owed_again(stripe: StripeFake, ada: Contractor
     assert states(ada) == [(1600, "accrued"), (200, "accrued")]
     assert balances(ada) == (1800, 0)
     assert check_ledger() == []
+
+
+@pytest.mark.parametrize("wait_hours", [1, 25])
+def test_a_restored_backup_does_not_pay_again(
+    stripe: StripeFake, ada: Contractor, wait_hours: int
+) -> None:
+    """The backup says approved; in the time that was lost the payout was sent and paid."""
+    payout = payout_of(ada)
+    rail = StripeConnect()
+    sent = rail.request(payment_of(payout))
+    reply = rail.send(sent, f"{payout.our_reference}-1")
+    assert reply.reference == "tr_000001"
+
+    stripe.advance(wait_hours * HOUR)
+    sweep_payouts(now=clock(stripe))
+
+    assert payout_of(ada).state == "settled"
+    assert stripe.paid_cents(payout.our_reference) == [1800]
 
 
 # --- webhooks ------------------------------------------------------------------------------
