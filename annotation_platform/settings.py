@@ -166,6 +166,25 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # Several rows have a "state" or a "kind": each its own name in the schema.
+    "ENUM_NAME_OVERRIDES": {
+        "ContractorState": "contractors.models.Contractor.State",
+        "VideoState": "videos.models.Video.State",
+        "VideoJobState": "videos.models.VideoJob.State",
+        "UploadState": "videos.models.Upload.State",
+        "ProjectState": "tasks.models.Project.State",
+        "TaskState": "tasks.models.Task.State",
+        "AssignmentState": "tasks.models.Assignment.State",
+        "SubmissionState": "tasks.models.Submission.State",
+        "ScreeningVerdict": "tasks.models.Submission.Verdict",
+        "PayableKind": "payouts.models.Payable.Kind",
+        "PayableState": "payouts.models.Payable.State",
+        "PayoutState": "payouts.models.Payout.State",
+        "ReviewKind": "reviews.models.Review.Kind",
+        "ReviewState": "reviews.models.Review.State",
+        "RunKind": "reviews.models.Run.Kind",
+        "RunState": "reviews.models.Run.State",
+    },
 }
 
 # --- Jobs ---------------------------------------------------------------------------------

@@ -1,0 +1,87 @@
+"""The queue in the admin: to look at. Changes go through the services, which keep the rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from tasks.models import (
+    Assignment,
+    Funding,
+    Guideline,
+    PriceVersion,
+    Project,
+    Qualification,
+    Submission,
+    Task,
+)
+
+
+class ReadOnly(admin.ModelAdmin[Model]):
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Project)
+class ProjectAdmin(ReadOnly):
+    list_display = ["id", "name", "state", "policy", "overlap", "max_overlap", "budget_limited"]
+    list_filter = ["state"]
+    list_select_related = ["policy"]
+    search_fields = ["name"]
+
+
+@admin.register(PriceVersion)
+class PriceVersionAdmin(ReadOnly):
+    list_display = ["project", "number", "price_cents", "currency", "effective_at", "reason"]
+    list_select_related = ["project"]
+
+
+@admin.register(Guideline)
+class GuidelineAdmin(ReadOnly):
+    list_display = ["project", "version", "title", "published_at"]
+    list_select_related = ["project"]
+
+
+@admin.register(Task)
+class TaskAdmin(ReadOnly):
+    list_display = ["id", "project", "video", "state", "held_slots", "overlap", "priority"]
+    list_filter = ["state", "project"]
+    list_select_related = ["project", "video"]
+    search_fields = ["=id"]
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(ReadOnly):
+    list_display = ["id", "task_id", "contractor_id", "slot", "state", "claimed_at", "price_cents"]
+    list_filter = ["state"]
+    search_fields = ["=id", "=task__id", "=contractor__pk"]
+
+
+@admin.register(Submission)
+class SubmissionAdmin(ReadOnly):
+    list_display = ["id", "assignment_id", "round", "state", "segment_count", "submitted_at"]
+    list_filter = ["state", "screening_verdict"]
+    search_fields = ["=id", "=assignment__id"]
+
+
+@admin.register(Funding)
+class FundingAdmin(ReadOnly):
+    list_display = ["project", "amount_cents", "reason", "created_by", "created_at"]
+    list_select_related = ["project", "created_by"]
+
+
+@admin.register(Qualification)
+class QualificationAdmin(ReadOnly):
+    list_display = ["contractor_id", "project", "granted_at", "ended_at", "reason"]
+    list_select_related = ["project"]
