@@ -32,6 +32,8 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from timelines.reliability.assignment import best_matching
 from timelines.segment import Timeline
@@ -285,32 +287,45 @@ def align(
     cost: PairCost = GAMMA_COST,
     opening: float | None = None,
     rounds: int | None = None,
+    starts: int = 1,
 ) -> Ints:
     """Group the segments of n annotators by block coordinate descent.
 
     A round cuts along every single annotator, then along every set of two and more (the greatest
-    single gain with four and five annotators: 1-3 % less disorder).
+    single gain with four and five annotators: 1-3 % less disorder). Further starts take the cuts
+    in other orders; wherever two results differ, part by part, the better part is kept.
 
     Arguments:
         units: segments as columns; regions are independent of each other.
         cost: the pair cost.
         opening: price of a group; ``n(n-1)/2`` (γ) when not given.
         rounds: stop after so many; None goes on until nothing improves.
+        starts: how often to search; one is enough for two annotators.
 
     Returns:
         ``members``, shape (groups, annotators): unit number or -1. Optimal for two annotators.
     """
     n = units.annotators
-    if opening is None:
-        opening = n * (n - 1) / 2
-    alone = np.full((len(units), n), -1)
-    alone[np.arange(len(units)), units.annotator] = np.arange(len(units))
+    price = n * (n - 1) / 2 if opening is None else opening
     if not len(units) or n < 2:
-        return alone
-    left, right = candidate_pairs(units, cost, pair_bound(n, opening))
-    search = _Search(units, cost, opening, left, right, alone, np.arange(len(units)))
-    active = np.ones(int(units.region.max()) + 1, dtype=bool)
+        return _alone(units)
+    left, right = candidate_pairs(units, cost, pair_bound(n, price))
     cuts = _cuts(n)
+    best: Ints | None = None
+    for start in range(starts if n > 2 else 1):
+        turned = [tuple((a + start) % n for a in block) for block in cuts]
+        if start % 2:
+            turned[n:] = reversed(turned[n:])
+        members = _alone(units)
+        search = _Search(units, cost, price, left, right, members, np.arange(len(units)))
+        _descend(search, turned, rounds)
+        best = search.members if best is None else _best_parts(search, best)
+    assert best is not None
+    return best
+
+
+def _descend(search: _Search, cuts: Sequence[Sequence[int]], rounds: int | None) -> None:
+    active = np.ones(int(search.units.region.max()) + 1, dtype=bool)
     while active.any() and rounds != 0:
         improved = np.zeros_like(active)
         for block in cuts:
@@ -318,7 +333,35 @@ def align(
         # One cut with two annotators: the first step is the optimum.
         active = improved & (len(cuts) > 1)
         rounds = None if rounds is None else rounds - 1
-    return search.members
+
+
+def _alone(units: Units) -> Ints:
+    members = np.full((len(units), units.annotators), -1)
+    members[np.arange(len(units)), units.annotator] = np.arange(len(units))
+    return members
+
+
+def _best_parts(search: _Search, other: Ints) -> Ints:
+    """The better of two alignments, part by part.
+
+    A part is a smallest set of segments that both alignments group among themselves; so any
+    choice of parts is an alignment again.
+    """
+    units, mine = search.units, search.members
+    group = np.zeros(len(units), dtype=np.int64)
+    where, who = np.nonzero(other >= 0)
+    group[other[where, who]] = where
+    a, b = mine.shape[0], other.shape[0]
+    graph = coo_matrix(
+        (np.ones(len(units), dtype=np.int8), (search.group, a + group)), shape=(a + b, a + b)
+    )
+    parts, part = connected_components(graph, directed=False)
+    price = search.opening
+    mine_cost = group_costs(units, mine, cost=search.cost, opening=price)
+    other_cost = group_costs(units, other, cost=search.cost, opening=price)
+    total = np.bincount(part[:a], mine_cost, parts) - np.bincount(part[a:], other_cost, parts)
+    better = total < -1e-9
+    return np.concatenate([mine[better[part[:a]]], other[~better[part[a:]]]])
 
 
 def _cuts(annotators: int) -> list[tuple[int, ...]]:
