@@ -7,6 +7,7 @@ from payouts.services.holds import end_holds, hold_payable, lift_hold
 from payouts.services.methods import rotate_secrets, set_payout_method
 from payouts.services.outcomes import return_payout, settle_payout
 from payouts.services.reconciling import (
+    handle_event,
     receive_event,
     reconcile_report,
     refresh_payout,
@@ -25,6 +26,7 @@ __all__ = [
     "credit_decided",
     "decide_unknown",
     "end_holds",
+    "handle_event",
     "hold_payable",
     "lift_hold",
     "lock_run",
