@@ -216,6 +216,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": SWEEP_SECONDS,
     },
     "tasks.expire_leases": {"task": "tasks.expire_leases", "schedule": SWEEP_SECONDS},
+    "tasks.submit_overdue_rework": {
+        "task": "tasks.submit_overdue_rework",
+        "schedule": SWEEP_SECONDS,
+    },
     "tasks.measure_paces": {"task": "tasks.measure_paces", "schedule": 900.0},
     "reviews.sweep_scores": {"task": "reviews.sweep_scores", "schedule": SWEEP_SECONDS},
     "reviews.expire_leases": {"task": "reviews.expire_leases", "schedule": SWEEP_SECONDS},

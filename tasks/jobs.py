@@ -15,3 +15,9 @@ def expire_leases() -> dict[str, int]:
 def measure_paces() -> int:
     """Measure how long each project's work takes and what an hour of it pays."""
     return services.measure_paces()
+
+
+@shared_task(name="tasks.submit_overdue_rework")
+def submit_overdue_rework() -> int:
+    """Hand in work sent back for changes, as it was, when the deadline is over."""
+    return services.submit_overdue_rework()

@@ -28,7 +28,7 @@ from tasks.services.projects import (
     write_guideline,
 )
 from tasks.services.tasks import cancel_task, create_tasks, open_tasks, pause_task, resume_task
-from tasks.services.work import save_draft, submit
+from tasks.services.work import save_draft, submit, submit_overdue_rework
 
 __all__ = [
     "acknowledge_guideline",
@@ -62,5 +62,6 @@ __all__ = [
     "save_draft",
     "set_price",
     "submit",
+    "submit_overdue_rework",
     "write_guideline",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from annotation_platform.clock import database_now
+from contractors.models import User
 from events.services import record
 from tasks import queries
 from tasks.models import Assignment, Draft, Segment, Submission, Task
@@ -90,7 +91,6 @@ def submit(
     _check(segments, frame_count, locked.task.project.action_type_keys, usable=usable)
 
     draft = queries.draft_of(locked)
-    now = database_now()
     submission = Submission.objects.create(
         assignment=locked,
         round=locked.submissions.count() + 1,
@@ -99,7 +99,7 @@ def submit(
         frame_count=frame_count,
         segment_count=len(segments),
         draft_revision=draft.revision if draft else None,
-        submitted_at=now,
+        submitted_at=database_now(),
     )
     ordered = sorted(segments, key=lambda s: (s.start_frame, s.end_frame, s.hands))
     Segment.objects.bulk_create(
@@ -114,10 +114,56 @@ def submit(
         )
         for position, segment in enumerate(ordered)
     )
-    locked.state = Assignment.State.SUBMITTED
-    locked.submitted_at = now
-    locked.lease_expires_at = None
-    locked.save(
+    _hand_in(locked, submission, actor=locked.contractor.user)
+    return submission
+
+
+def submit_overdue_rework(*, batch: int = 500) -> int:
+    """The sweep: work sent back for changes whose deadline is over is handed in as it was.
+
+    The last submitted round is copied as the next one, so that the reviewer decides about it and
+    nothing is lost. One short transaction per claim. Returns how many.
+    """
+    overdue = list(
+        Assignment.objects.filter(
+            state=Assignment.State.REWORK, lease_expires_at__lte=database_now()
+        ).values_list("pk", "task_id")[:batch]
+    )
+    return sum(_submit_as_it_was(pk, task_id) for pk, task_id in overdue)
+
+
+@transaction.atomic
+def _submit_as_it_was(pk: int, task_id: int) -> int:
+    lock_task(task_id)
+    assignment = lock_assignment(pk)
+    deadline = assignment.lease_expires_at
+    if assignment.state != Assignment.State.REWORK or deadline is None or deadline > database_now():
+        return 0  # handed in or released just now
+    last = assignment.submissions.order_by("-round")[0]
+    segments = list(last.segments.all())
+    submission = Submission.objects.create(
+        assignment=assignment,
+        round=last.round + 1,
+        screening_verdict=last.screening_verdict,
+        screening=last.screening,
+        frame_count=last.frame_count,
+        segment_count=last.segment_count,
+        draft_revision=last.draft_revision,
+        submitted_at=database_now(),
+    )
+    for segment in segments:
+        segment.pk, segment.submission = None, submission
+    Segment.objects.bulk_create(segments)
+    _hand_in(assignment, submission, actor=None)
+    return 1
+
+
+def _hand_in(assignment: Assignment, submission: Submission, *, actor: User | None) -> None:
+    """End the lease of a locked assignment with a submission, and ask for its scoring."""
+    assignment.state = Assignment.State.SUBMITTED
+    assignment.submitted_at = submission.submitted_at
+    assignment.lease_expires_at = None
+    assignment.save(
         update_fields=[
             "state",
             "submitted_at",
@@ -130,16 +176,15 @@ def submit(
     )
     record(
         "assignment.submitted",
-        actor=locked.contractor.user,
-        subject=locked,
+        actor=actor,
+        subject=assignment,
         data={
-            "task_id": task.pk,
+            "task_id": assignment.task_id,
             "submission_id": submission.pk,
             "round": submission.round,
-            "verdict": screening_verdict,
+            "verdict": submission.screening_verdict,
         },
     )
-    return submission
 
 
 def _take_late(assignment: Assignment, task: Task) -> None:
