@@ -9,16 +9,16 @@ from drf_spectacular.generators import SchemaGenerator
 
 INTRODUCTION = """# API
 
-Written by `python manage.py draw_api`; a test keeps it equal to the code. The full schema with every
-field is [openapi.yaml](openapi.yaml); a running server shows it at `/api/docs/`.
+Written by `python manage.py draw_api`; a test keeps it equal to the code. The full schema is
+[openapi.yaml](openapi.yaml); a running server shows it at `/api/docs/`.
 
 - **Sign in**: `POST /api/v1/tokens/` with `{"email", "password"}` gives `{"token"}`; send it as
   `Authorization: Token <token>`. Pages use the session and a CSRF token.
 - **Whose rows**: a contractor sees their own claims, work, pay and residence and nobody else's;
   what you may not see answers 404.
-- **Problems** are `application/problem+json` (RFC 9457): `type` is stable (`/problems/queue-empty`),
-  `detail` says what is wrong this time, `errors` locate it (`pointer`, and for timelines `segment`
-  and `frame`).
+- **Problems** are `application/problem+json` (RFC 9457): `type` is stable
+  (`/problems/queue-empty`), `detail` says what is wrong this time, `errors` locate it
+  (`pointer`, and for timelines `segment` and `frame`).
 - **Creating** calls take an `Idempotency-Key` header: repeating the request under the same key
   returns the first answer (`Idempotency-Replayed: true`), another request under it is 422, one that
   is still running 409. Refusals are not stored.

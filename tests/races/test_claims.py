@@ -62,15 +62,15 @@ def slots_taken() -> list[tuple[int, int]]:
     return sorted(Assignment.objects.filter(occupies_slot=True).values_list("task_id", "slot"))
 
 
-def test_sixteen_people_on_ten_slots_get_exactly_ten() -> None:
+def test_thirty_two_people_on_twenty_slots_get_exactly_twenty() -> None:
     project = factories.project(overlap=2)
-    tasks = factories.open_tasks(project, 5)
-    people = workers(project, 16)
+    tasks = factories.open_tasks(project, 10)
+    people = workers(project, 32)
 
     results = claim_each(people, project)
 
     kinds = Counter(type(result) for result in results)
-    assert kinds == {Assignment: 10, problems.QueueEmpty: 6}
+    assert kinds == {Assignment: 20, problems.QueueEmpty: 12}
     assert slots_taken() == sorted((task.pk, slot) for task in tasks for slot in (0, 1))
     assert set(Task.objects.values_list("state", "held_slots")) == {("filled", 2)}
 
