@@ -3,7 +3,7 @@
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run demo-story test test-nightly check format schema lock bench clean set-up set-up-run
+.PHONY: help run demo-story test test-nightly check format schema lock bench agreement-docs clean set-up set-up-run
 
 BIN := .venv/bin
 # Settings for commands that need neither a database nor a secret.
@@ -47,6 +47,10 @@ lock: set-up ## write requirements*.txt from requirements*.in (UPGRADE=1 for new
 
 bench: set-up ## measure the hot paths (benchmarks/README.md)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+agreement-docs: set-up ## draw the pictures of docs/agreement.md (installs matplotlib)
+	@$(BIN)/pip install --quiet --requirement requirements-docs.in
+	@$(BIN)/python scripts/agreement_pictures.py
 
 clean: ## remove caches and .venv (kept data in .run stays)
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
