@@ -115,3 +115,7 @@ class CoolingDown(Problem):
 
 class BudgetExhausted(Problem):
     slug, status, title = "budget-exhausted", 409, "The project's budget is used up."
+
+
+class QualificationOver(Problem):
+    slug, status, title = "qualification-over", 409, "This qualification has ended already."

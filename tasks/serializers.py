@@ -7,7 +7,16 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from tasks.models import Assignment, Draft, Guideline, PriceVersion, Project, Submission, Task
+from tasks.models import (
+    Assignment,
+    Draft,
+    Guideline,
+    PriceVersion,
+    Project,
+    Qualification,
+    Submission,
+    Task,
+)
 from tasks.rules import MAX_SEGMENTS, SCREENING_REASONS
 from timelines.segment import Hands, Segment
 from videos.links import playable
@@ -99,8 +108,9 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
         fields = [
             "id", "name", "description", "state", "policy", "overlap", "max_overlap",
             "live_claim_cap", "lease_seconds", "grace_seconds", "lease_ceiling_seconds",
-            "rework_seconds", "floor_cents_per_hour", "action_types", "price_cents", "currency",
-            "guideline_version", "created_at",
+            "rework_seconds", "floor_cents_per_hour", "needs_qualification",
+            "cool_down_seconds", "action_types", "price_cents", "currency", "guideline_version",
+            "created_at",
         ]  # fmt: skip
         read_only_fields = ["created_at"]
 
@@ -193,6 +203,15 @@ class GuidelineSerializer(serializers.ModelSerializer[Guideline]):
         model = Guideline
         fields = ["id", "version", "title", "body", "changelog", "published_at"]
         read_only_fields = ["version", "published_at"]
+
+
+class QualificationSerializer(serializers.ModelSerializer[Qualification]):
+    class Meta:
+        model = Qualification
+        fields = [
+            "id", "contractor", "reason", "granted_at", "granted_by", "ended_at", "end_reason",
+        ]  # fmt: skip
+        read_only_fields = ["granted_at", "granted_by", "ended_at", "end_reason"]
 
 
 class TaskVideoSerializer(serializers.ModelSerializer[Video]):

@@ -12,6 +12,9 @@ router.register("tasks", views.TaskViewSet, basename="task")
 router.register("assignments", views.AssignmentViewSet, basename="assignment")
 router.register("submissions", views.SubmissionViewSet, basename="submission")
 router.register(r"projects/(?P<project_id>\d+)/fundings", views.FundingViewSet, "funding")
+router.register(
+    r"projects/(?P<project_id>\d+)/qualifications", views.QualificationViewSet, "qualification"
+)
 
 urlpatterns = [
     *router.urls,

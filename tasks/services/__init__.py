@@ -27,6 +27,7 @@ from tasks.services.projects import (
     set_price,
     write_guideline,
 )
+from tasks.services.qualifications import end_qualification, grant_qualification
 from tasks.services.tasks import cancel_task, create_tasks, open_tasks, pause_task, resume_task
 from tasks.services.work import save_draft, submit, submit_overdue_rework
 
@@ -37,9 +38,11 @@ __all__ = [
     "claim_next_task",
     "create_project",
     "create_tasks",
+    "end_qualification",
     "expire_leases",
     "fund",
     "give_back",
+    "grant_qualification",
     "heartbeat",
     "mark_adjudicating",
     "mark_in_review",

@@ -88,7 +88,7 @@ def submit(
     frame_count = locked.task.video.frame_count
     assert frame_count is not None, "only tasks with a probed video open"
     usable = screening_verdict != Submission.Verdict.UNUSABLE
-    _check(segments, frame_count, locked.task.project.action_type_keys, usable=usable)
+    check_timeline(segments, frame_count, locked.task.project.action_type_keys, usable=usable)
 
     draft = queries.draft_of(locked)
     submission = Submission.objects.create(
@@ -209,13 +209,20 @@ def _take_late(assignment: Assignment, task: Task) -> None:
     assignment.end_reason = ""
 
 
-def _check(
+def check_timeline(
     segments: Sequence[TimelineSegment],
     frame_count: int,
     action_types: Sequence[str],
     *,
     usable: bool,
 ) -> None:
+    """Raise `InvalidTimeline` with every problem of a timeline, located.
+
+    Arguments:
+        frame_count: displayed frames of the video.
+        action_types: the keys that the project knows.
+        usable: whether the video is, so that there must be segments.
+    """
     if usable and not segments:
         raise InvalidTimeline(
             [
