@@ -42,7 +42,7 @@ def make_filmstrip(
     """
     wanted = _wanted(times)
     keys = sampling.keyframes(source, times)
-    if len(keys) >= len(wanted):
+    if len(keys) >= sampling.ENOUGH * len(wanted):
         chosen = _nearest(keys, wanted)
         samples = sampling.decode_keyframes(source, times, chosen)
     else:

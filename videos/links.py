@@ -17,6 +17,7 @@ from django.urls import reverse
 
 from contractors.models import User
 from videos import rules, storage
+from videos.filmstrip import Filmstrip, webvtt
 from videos.models import Video, VideoJob
 from videos.problems import LinkNotValid, NotAvailable
 
@@ -72,6 +73,24 @@ def filmstrip(video: Video, *, user: User, seconds: int = DEFAULT_SECONDS) -> di
     ]
     names = ("tile_width", "tile_height", "columns", "rows", "frames")
     return {**{name: result[name] for name in names}, "sheets": sheets}
+
+
+def sample_frames(
+    video: Video, *, user: User, seconds: int = DEFAULT_SECONDS
+) -> list[dict[str, Any]]:
+    """Pictures that the screening kept: `[{"frame", "url"}, …]`, those of its warnings included."""
+    files: dict[str, str] = _result(video, VideoJob.Stage.SCREEN)["files"]
+    frames = sorted((int(name.split("-")[1].split(".")[0]), key) for name, key in files.items())
+    return [
+        {"frame": frame, "url": object_url(key, user=user, seconds=seconds)}
+        for frame, key in frames
+    ]
+
+
+def filmstrip_vtt(video: Video, *, user: User, seconds: int = DEFAULT_SECONDS) -> str:
+    """The filmstrip as WebVTT thumbnails with signed links. Raises `NotAvailable`."""
+    strip = filmstrip(video, user=user, seconds=seconds)
+    return webvtt(Filmstrip(**strip), video.times, strip["sheets"])
 
 
 def key_of(video: Video, kind: str) -> str:

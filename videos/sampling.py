@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from videos.container import decode_displayed, open_video
 from videos.timetable import FrameTimes
 
+ENOUGH = 0.4  # keyframes per wanted sample that spare decoding everything
+
 Grey = NDArray[np.uint8]
 
 
@@ -68,26 +70,39 @@ def decode_bursts(
 
     Seeks to the keyframe before each; ends early at the end of the video or at damage.
     """
-    place = _places(times)
+    from_start: list[int] = []
     with open_video(path) as (container, stream):
         for first in wanted:
-            last = min(first + length, len(times)) - 1
             try:
                 container.seek(int(times.pts[first]), stream=stream, backward=True)
             except av.FFmpegError:
+                from_start.append(first)  # e.g. its sound begins later than that
                 continue
-            pictures: dict[int, VideoFrame] = {}
-            for frame in decode_displayed(container, stream):
-                at = place.get(frame.pts) if frame.pts is not None else None
-                if at is None or at < first:
-                    continue
-                if at <= last:
-                    pictures[at] = frame
-                if at >= last:
-                    break
-            if pictures:
-                start = min(pictures)
-                yield Sample(start, [pictures[i] for i in sorted(pictures)])
+            if sample := _burst(container, stream, times, first, length):
+                yield sample
+    for first in from_start:
+        with open_video(path) as (container, stream):
+            if sample := _burst(container, stream, times, first, length):
+                yield sample
+
+
+def _burst(
+    container: InputContainer, stream: VideoStream, times: FrameTimes, first: int, length: int
+) -> Sample | None:
+    last = min(first + length, len(times)) - 1
+    low, high = int(times.pts[first]), int(times.pts[last])
+    pictures: list[VideoFrame] = []
+    start = None
+    for frame in decode_displayed(container, stream):
+        if frame.pts is None or frame.pts < low:
+            continue
+        if frame.pts <= high:
+            if start is None:
+                start = int(np.searchsorted(times.pts, frame.pts))
+            pictures.append(frame)
+        if frame.pts >= high:
+            break
+    return Sample(start, pictures) if start is not None else None
 
 
 def decode_every(path: Path, times: FrameTimes, wanted: Sequence[int]) -> Iterator[Sample]:

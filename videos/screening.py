@@ -22,7 +22,7 @@ WIDTH = 640  # of the picture that sharpness is measured on
 SMALL = (160, 90)  # for freezes
 MOTION = (256, 144)  # for shake
 MOST_SAMPLES = 150
-BURSTS = 12
+BURSTS = 8
 SHOWN = 6  # sample frames kept for the manager, besides those of warnings
 SHOWN_WIDTH = 320
 
@@ -140,9 +140,10 @@ def screen(
     measures, hashes, pictures = measure(source, times)
     spoken = sound.speech(source, times) if with_sound else None
     warnings = judge(measures, times, thresholds or Thresholds(), spoken)
-    shown = set(sampling.evenly(sorted(pictures), SHOWN)) | {w.frame for w in warnings}
-    kept = {frame: jpeg for frame, jpeg in pictures.items() if frame in shown}
-    return Screening(measures, warnings, hashes, spoken, kept)
+    missing = sorted({w.frame for w in warnings} - pictures.keys())
+    for sample in sampling.decode_bursts(source, times, missing, 1):
+        pictures[sample.frame] = _jpeg(sample)
+    return Screening(measures, warnings, hashes, spoken, pictures)
 
 
 def measure(
@@ -155,19 +156,22 @@ def measure(
     measures, pictures = Measures(), dict[int, bytes]()
     hashes: list[tuple[int, int, int, int]] = []
     before: sampling.Grey | None = None
+    shown = set(sampling.evenly(wanted, SHOWN))
 
     def look(sample: sampling.Sample) -> None:
         nonlocal before
         before = _measure_picture(sample, before, measures)
-        pictures[sample.frame] = _jpeg(sample)
+        if sample.frame in shown:
+            pictures[sample.frame] = _jpeg(sample)
 
     def remember(sample: sampling.Sample) -> None:
         picture = sampling.grey(sample.pictures[0], *MOTION)
         for kept, value in fingerprint.hashes(picture).items():
             hashes.append((slots[sample.frame], sample.frame, kept, value))
 
-    if len(keys) >= 0.4 * len(wanted) and len(keys) > 4:
+    if len(keys) >= sampling.ENOUGH * len(wanted) and len(keys) > 4:
         chosen = sampling.evenly(keys, MOST_SAMPLES)
+        shown = set(sampling.evenly(chosen, SHOWN))
         for sample in sampling.decode_keyframes(source, times, chosen):
             look(sample)
         for sample in sampling.decode_bursts(source, times, sampling.evenly(chosen, BURSTS), 3):

@@ -132,6 +132,9 @@ class LinksSerializer(serializers.Serializer[Any]):
     proxy = serializers.CharField(allow_null=True)
     peaks = serializers.CharField(allow_null=True)
     filmstrip = serializers.JSONField(allow_null=True)
+    sample_frames = serializers.JSONField(
+        allow_null=True, help_text="[{frame, url}]: what the screening looked at and warned of."
+    )
     expires_in_seconds = serializers.IntegerField()
 
 

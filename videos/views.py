@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import django_filters
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -117,7 +118,15 @@ class VideoViewSet(
         for kind in links.KINDS:
             found[kind] = _or_none(lambda kind=kind: links.media_url(video, user=user, kind=kind))
         found["filmstrip"] = _or_none(lambda: links.filmstrip(video, user=user))
+        found["sample_frames"] = _or_none(lambda: links.sample_frames(video, user=user))
         return Response(found)
+
+    @extend_schema(responses={(200, "text/vtt"): str})
+    @action(detail=True, url_path="filmstrip.vtt")
+    def filmstrip_vtt(self, request: Request, pk: str) -> HttpResponse:
+        """The filmstrip as WebVTT, for players that show thumbnails."""
+        text = links.filmstrip_vtt(self.get_object(), user=_person(request))
+        return HttpResponse(text, content_type="text/vtt; charset=utf-8")
 
     @extend_schema(request=serializers.RerunSerializer, responses=serializers.VideoJobSerializer)
     @action(detail=True, methods=["post"])

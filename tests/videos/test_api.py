@@ -190,3 +190,54 @@ def test_the_command_registers_a_prefix_of_storage(media_root: Path, db: None) -
         (media_root / name).write_bytes(name.encode())
     call_command("register_videos", "raw", prefix=True)
     assert sorted(Video.objects.values_list("key", flat=True)) == ["raw/day1/y.mp4", "raw/x.mp4"]
+
+
+def test_the_commands_process_and_retire(
+    register: Callable[[Path], Video], shared_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = register(shared_data / "video/traps/rotated_90.mov")
+    call_command("process_videos")
+    assert sorted(video.jobs.values_list("stage", "state")) == [
+        ("filmstrip", "done"), ("probe", "done"), ("proxy", "done"), ("screen", "done"),
+    ]  # fmt: skip
+    attempts = sum(video.jobs.values_list("attempts", flat=True))
+    call_command("process_videos")  # nothing waits
+    assert sum(video.jobs.values_list("attempts", flat=True)) == attempts
+    call_command("process_videos", str(video.pk), "--stage", "proxy", "--rerun")
+    assert video.jobs.get(stage="proxy").attempts == 2
+    call_command("retire_videos", str(video.pk), "--actor", "mira@example.com")
+    video.refresh_from_db()
+    assert video.state == "retired"
+    call_command("retire_videos", str(video.pk), "--restore")
+    video.refresh_from_db()
+    assert video.state == "ready"
+    with pytest.raises(CommandError, match="no videos"):
+        call_command("retire_videos", "999999")
+    with pytest.raises(CommandError, match="no videos"):
+        call_command("process_videos", "999999")
+    assert "proxy      done" in capsys.readouterr().out
+
+
+def test_thresholds_are_checked_before_they_are_stored(
+    api: APIClient, register: Callable[[Path], Video], shared_data: Path
+) -> None:
+    video = register(shared_data / "video/traps/rotated_0.mov")
+    url = f"/api/v1/videos/{video.pk}/rerun/"
+    early = api.post(url, {"stage": "screen"})
+    assert early.json()["type"] == "/problems/video-not-probed"
+    services.probe(video.pk)
+    for parameters in (
+        {"thresholds": {"blurry": 3}},
+        {"thresholds": {"dark_below": "x"}},
+        {"thresholds": {"dark_below": -1}},
+        {"height": 480},
+    ):
+        bad = api.post(url, {"stage": "screen", "parameters": parameters})
+        assert bad.status_code == 400, parameters
+    good = api.post(url, {"stage": "screen", "parameters": {"thresholds": {"blurred_below": 1e9}}})
+    assert good.json()["state"] == "waiting"
+    call_command("process_videos", str(video.pk), "--stage", "screen")
+    found = api.get(f"/api/v1/videos/{video.pk}/").json()
+    assert "blurred" in [w["code"] for w in found["warnings"]]
+    listed = api.get("/api/v1/videos/?warning=blurred").json()["results"]
+    assert [v["id"] for v in listed] == [video.pk]

@@ -191,6 +191,12 @@ def test_the_whole_pipeline_on_a_real_clip(
     assert len(base64.b64decode(peaks["peaks"])) == 881
     strip = links.filmstrip(video, user=manager_user)
     assert len(strip["sheets"]) == 1
+    vtt = links.filmstrip_vtt(video, user=manager_user)
+    assert strip["sheets"][0].split("/")[3] in vtt
+    assert vtt.count("-->") == len(strip["frames"])
+    shown = links.sample_frames(video, user=manager_user)
+    assert [s["frame"] for s in shown] == sorted({s["frame"] for s in shown})
+    assert {w["frame"] for w in queries.warnings(video)} <= {s["frame"] for s in shown}
     assert FrameHash.objects.filter(kept=100).count() >= 5
     assert Event.objects.filter(type__startswith="video.", type__endswith="_made").count() == 4
     # Done again, the old files go and the new ones are there.

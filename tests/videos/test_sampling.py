@@ -1,0 +1,48 @@
+"""Looking at a few frames gives the same pictures as decoding everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from videos import sampling
+from videos.demo_clips import KINDS, read_barcode, write_clip
+from videos.probe import probe
+
+
+@pytest.mark.parametrize("name", ["regular", "variable", "edited", "late", "fast"])
+def test_samples_are_the_frames_they_say(name: str, tmp_path: Path) -> None:
+    path, kind = tmp_path / "clip.mp4", KINDS[name]
+    write_clip(path, kind, seconds=4)
+    times = probe(path).times
+    keys = sampling.keyframes(path, times)
+    assert len(keys) >= 2
+    wanted = [0, 1, 37, len(times) // 2, len(times) - 1]
+    found = {
+        "keyframes": list(sampling.decode_keyframes(path, times, keys)),
+        "every": list(sampling.decode_every(path, times, wanted)),
+        "bursts": list(sampling.decode_bursts(path, times, wanted, 3)),
+    }
+    assert [s.frame for s in found["keyframes"]] == keys
+    assert [s.frame for s in found["every"]] == wanted
+    assert [s.frame for s in found["bursts"]] == wanted
+    assert [len(s.pictures) for s in found["bursts"]] == [3, 3, 3, 3, 1]
+    for samples in found.values():
+        for sample in samples:
+            shown = [read_barcode(f.to_ndarray(format="gray")) for f in sample.pictures]
+            first = sample.frame + kind.hidden
+            assert shown == list(range(first, first + len(shown)))
+
+
+def test_a_file_that_cannot_be_sought_is_read_from_its_start(shared_data: Path) -> None:
+    """Its sound starts after the wanted frame, and FFmpeg then refuses to seek (EPERM)."""
+    path = shared_data / "video/traps/vfr_with_audio.mp4"
+    times = probe(path).times
+    found = [s.frame for s in sampling.decode_bursts(path, times, [25, 300], 1)]
+    assert sorted(found) == [25, 300]
+
+
+def test_evenly_keeps_the_ends() -> None:
+    assert sampling.evenly(range(100), 4) == [0, 33, 66, 99]
+    assert sampling.evenly([5, 6], 4) == [5, 6]
