@@ -220,7 +220,7 @@ def _sampled_disorders(
     units: Units, total: int, samples: int, rng: np.random.Generator, cost: PairCost
 ) -> Floats:
     """Disorders of ``samples`` shifted continua, shape (samples,), aligned in batches."""
-    batch = max(1, 60_000 // max(1, len(units)))  # bounds the memory of a batch
+    batch = max(1, 20_000 // max(1, len(units)))  # bounds the memory of a batch
     parts = []
     for first in range(0, samples, batch):
         sampled = _sample(units, total, min(batch, samples - first), rng)
