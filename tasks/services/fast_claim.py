@@ -107,17 +107,17 @@ WITH slot AS (
             WHERE live.contractor_id = %(person)s AND other.project_id = task.project_id
                 AND live.state IN ('active', 'grace', 'rework')
         )
+), purse AS MATERIALIZED (
+    -- Once and for all: as a subquery of the UPDATE it was rolled again for each comparison.
+    SELECT free.id, price.price_cents
+    FROM slot, tasks_priceversion price, tasks_budgetshare free
+    WHERE price.id = %(price)s AND %(budget_limited)s AND slot.number IS NOT NULL
+        AND free.project_id = %(project)s AND free.free_cents >= price.price_cents
+    ORDER BY random() LIMIT 1
+    FOR NO KEY UPDATE OF free SKIP LOCKED
 ), share AS (
-    UPDATE tasks_budgetshare SET free_cents = free_cents - price.price_cents
-    FROM tasks_priceversion price
-    WHERE price.id = %(price)s AND %(budget_limited)s
-        AND (SELECT number FROM slot) IS NOT NULL
-        AND tasks_budgetshare.id = (
-            SELECT id FROM tasks_budgetshare free
-            WHERE free.project_id = %(project)s AND free.free_cents >= price.price_cents
-            ORDER BY random() LIMIT 1
-            FOR NO KEY UPDATE SKIP LOCKED
-        )
+    UPDATE tasks_budgetshare SET free_cents = free_cents - purse.price_cents
+    FROM purse WHERE tasks_budgetshare.id = purse.id
     RETURNING tasks_budgetshare.id
 ), held AS (
     UPDATE tasks_task task SET

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.forms.models import model_to_dict
 from django.utils import timezone
 
@@ -83,6 +84,24 @@ def test_both_ways_make_the_same_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     assert sum(BudgetShare.objects.values_list("free_cents", flat=True)) == 100_000 - 2 * 1600
     assert Task.objects.get(pk=quick.task_id).state == "filled"
+
+
+def test_each_claim_takes_its_price_from_exactly_one_share() -> None:
+    project = factories.project(overlap=1, live_claim_cap=40)
+    factories.open_tasks(project, 40)
+    person = factories.worker(project)
+    services.fund(actor=None, project=project, amount_cents=8_000_000, reason="Pilot")
+    list(guards.refusals(person, project))
+    with connection.cursor() as cursor:  # the plan that a table with statistics gets
+        cursor.execute("ANALYZE tasks_budgetshare, tasks_priceversion")
+    shares = BudgetShare.objects.filter(project=project).order_by("number")
+    before = list(shares.values_list("free_cents", flat=True))
+    for _ in range(40):
+        assert fast(person, project) is not None
+        after = list(shares.values_list("free_cents", flat=True))
+        fallen = [was - now for was, now in zip(before, after, strict=True) if was != now]
+        assert fallen == [1600]
+        before = after
 
 
 def restrict(project: Project, person: Contractor) -> None:
