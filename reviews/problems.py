@@ -16,6 +16,11 @@ class ReviewNotYours(Problem):
     slug, status, title = "review-not-yours", 409, "You do not hold this review."
 
 
+class RejectionsWaiting(Problem):
+    slug, status = "rejections-waiting", 409
+    title = "A second person has to look at your rejections first."
+
+
 class WrongOutcome(Problem):
     slug, status, title = "wrong-outcome", 422, "This review can't end like that."
 
@@ -42,3 +47,15 @@ class InvalidSettings(Problem):
 
 class RunGoesOn(Problem):
     slug, status, title = "run-goes-on", 409, "Such a run is under way in this project already."
+
+
+class GoldAlreadySet(Problem):
+    slug, status, title = "gold-already-set", 409, "This task has a reference already."
+
+
+class GoldRetired(Problem):
+    slug, status, title = "gold-retired", 409, "This reference is out of use already."
+
+
+class NotAGoldSource(Problem):
+    slug, status, title = "not-a-gold-source", 409, "No reference can be taken from this."

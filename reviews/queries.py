@@ -31,7 +31,7 @@ from timelines.segment import Segment as TimelineSegment
 # Submissions waiting for the rule stand in the small partial index of undecided ones; literals,
 # not parameters, so that the planner sees that the index applies. A task is due when what could
 # be compared is not what its last assessment looked at.
-_DUE_TASKS = """
+DUE_TASKS = """
 SELECT t.id
 FROM (
     SELECT DISTINCT a.task_id
@@ -159,7 +159,7 @@ def annotators_of(scoring: Scoring) -> list[dict[str, Any]]:
 def tasks_due_for_scoring(limit: int) -> list[int]:
     """Ids of tasks that the rule has not looked at as they are now: what messages may have lost."""
     with connection.cursor() as cursor:
-        cursor.execute(_DUE_TASKS, [limit])
+        cursor.execute(DUE_TASKS, [limit])
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -249,6 +249,21 @@ def reviews_open_to(reviewer_id: int, *, now: datetime) -> QuerySet[Review]:
         .exclude(for_somebody_else)
         .order_by("kind", "queued_at", "pk")
     )
+
+
+def waiting_rejections(reviewer_id: int) -> int:
+    """How many of this reviewer's rejections nobody has looked at yet."""
+    return Review.objects.filter(
+        kind=Review.Kind.CONCURRENCE, state__in=Review.OPEN, of__reviewer=reviewer_id
+    ).count()
+
+
+def untouched_by_reviewers(submissions: Collection[Submission]) -> set[int]:
+    """Ids of those in review that no reviewer has begun to look at."""
+    touched = Review.objects.filter(submission__in=submissions).exclude(
+        kind=Review.Kind.DECISION, state=Review.State.QUEUED
+    )
+    return {s.pk for s in submissions} - set(touched.values_list("submission_id", flat=True))
 
 
 def queue_counts(reviewer_id: int) -> dict[str, int]:

@@ -10,6 +10,8 @@ from typing import Any, Final, Self
 
 DAY_SECONDS: Final = 24 * 3600
 MIN_REJECTION_TEXT: Final = 100
+# Rejections of one reviewer that may wait for a second person before they take more reviews.
+MAX_WAITING_REJECTIONS: Final = 3
 # Segments of a consensus below this confidence are pointed out to a reviewer.
 LOW_CONFIDENCE: Final = 0.5
 

@@ -8,6 +8,7 @@ Needs matplotlib, which nothing else does (requirements-docs.in). The same numbe
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from math import exp
 from pathlib import Path
 from random import Random
@@ -196,16 +197,15 @@ def _thresholds() -> Any:
 
 def _reliability() -> Any:
     """γ and α of pairs of one skill; S beside them, which is not corrected for chance."""
+    figures: tuple[tuple[str, str, Callable[[list[Timeline]], float | None]], ...] = (
+        ("γ", BLUE, lambda pair: gamma(pair).gamma),
+        ("α (right hand)", "#6a1b9a", lambda pair: unitized_alpha(pair, Hands.RIGHT).alpha),
+        ("S", GREY, lambda pair: score_timelines(*pair).s),
+    )
     figure, axes = plt.subplots(figsize=(7, 3))
     width = 0.25
-    for offset, (label, colour, figure_of) in enumerate(
-        (
-            ("γ", BLUE, lambda pair: gamma(pair).gamma),
-            ("α (right hand)", "#6a1b9a", lambda pair: unitized_alpha(pair, Hands.RIGHT).alpha),
-            ("S", GREY, lambda pair: score_timelines(*pair).s),
-        )
-    ):
-        values = [mean(figure_of(pair) for pair in _pairs(skill)) for skill in SKILLS]
+    for offset, (label, colour, figure_of) in enumerate(figures):
+        values = [mean(figure_of(pair) or 0.0 for pair in _pairs(skill)) for skill in SKILLS]
         places = [row + (offset - 1) * width for row in range(len(SKILLS))]
         bars = axes.bar(places, values, width, color=colour, label=label)
         axes.bar_label(bars, [f"{value:.2f}" for value in values], fontsize=8)

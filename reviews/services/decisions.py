@@ -98,6 +98,7 @@ def accept(
         actor=None,
         grounds=Grounds(explanation=explanation, scores=scores),
     )
+    supersede_open_reviews(submission)
     if is_sampled(submission.pk, decision.rule.values.sample_share):
         queue_review(
             submission=submission,

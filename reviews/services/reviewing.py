@@ -15,8 +15,15 @@ from events.services import record
 from payouts.services import credit_assignment
 from reviews import queries
 from reviews.models import Decision, Review
-from reviews.problems import IncompleteDecision, NothingToReview, ReviewNotYours, WrongOutcome
+from reviews.problems import (
+    IncompleteDecision,
+    NothingToReview,
+    RejectionsWaiting,
+    ReviewNotYours,
+    WrongOutcome,
+)
 from reviews.rules import (
+    MAX_WAITING_REJECTIONS,
     OUTCOMES_OF_CONCURRENCE,
     OUTCOMES_OF_DECISION,
     OUTCOMES_OF_SAMPLE,
@@ -62,13 +69,17 @@ def claim_next_review(*, reviewer: User, project: Project | None = None) -> Revi
     """Lease the oldest review that this person may take; the one they hold, if they hold one.
 
     Never of a task they annotated, never the second look at their own rejection; a review that
-    somebody else is claiming at this moment is skipped. Raises `NothingToReview`.
+    somebody else is claiming at this moment is skipped. Raises `NothingToReview`, and
+    `RejectionsWaiting` to somebody who rejects faster than a second person can look.
     """
     # The person's row serialises their claims: review_one_live_claim_per_reviewer.
     User.objects.select_for_update(no_key=True).get(pk=reviewer.pk)
     held = Review.objects.filter(reviewer=reviewer, state=Review.State.CLAIMED).first()
     if held is not None:
         return held
+    rejections = queries.waiting_rejections(reviewer.pk)
+    if rejections >= MAX_WAITING_REJECTIONS:
+        raise RejectionsWaiting(f"{rejections} of them wait for another reviewer.")
     now = database_now()
     waiting = queries.reviews_open_to(reviewer.pk, now=now)
     if project is not None:

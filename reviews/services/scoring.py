@@ -128,7 +128,11 @@ def score_pairs(task: Task, submissions: Sequence[Submission], scoring: Scoring)
 def _judge_all(
     task: Task, submissions: Sequence[Submission], scores: Sequence[Score], rule: RuleParameters
 ) -> dict[int, Judgement]:
-    """What the rule says about each submission that nobody has looked at yet."""
+    """What the rule says about each submission that nobody has looked at yet.
+
+    Work that waits for a reviewer is judged again, now that there is more to compare it with, as
+    long as no reviewer has begun: it can only be accepted by that.
+    """
     unusable = any(
         submission.screening_verdict == Submission.Verdict.UNUSABLE for submission in submissions
     )
@@ -149,14 +153,25 @@ def _judge_all(
         )
 
     # Payable accounts are locked in the order of contractors, the same in every task.
+    in_review = [each for each in submissions if each.state == Submission.State.IN_REVIEW]
+    untouched = queries.untouched_by_reviewers(in_review) if in_review else set()
     waiting = sorted(
-        (each for each in submissions if each.state == Submission.State.SUBMITTED),
+        (
+            each
+            for each in submissions
+            if each.state == Submission.State.SUBMITTED or each.pk in untouched
+        ),
         key=lambda submission: submission.assignment.contractor_id,
     )
     accepted = sum(submission.state in KEEPS_SLOT for submission in submissions)
     first = {each.pk: judged(each, settled=False) for each in waiting}
     accepted += sum(judgement.action == Action.ACCEPT for judgement in first.values())
-    return {each.pk: judged(each, settled=accepted >= 2) for each in waiting}
+    final = {each.pk: judged(each, settled=accepted >= 2) for each in waiting}
+    return {
+        pk: judgement
+        for pk, judgement in final.items()
+        if pk not in untouched or judgement.action == Action.ACCEPT
+    }
 
 
 def _carry_out(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
-from reviews.models import Score
+import pytest
+from django.db.models import F
+
+from reviews import services
+from reviews.models import Run, Score, TaskConsensus
 from tasks.models import Task
 from tests.faults.processes import Broker, Worker, eventually
 from tests.reviews.scene import CLOSE, GOOD, handed_in, paid_cents, states
@@ -50,6 +54,23 @@ def test_a_broker_lost_with_the_message(broker: Broker, worker_process: Worker) 
     assert not worker_process.received("reviews.score_task"), "the sweep did it, not a message"
     assert states(submissions) == ["accepted", "accepted"]
     assert [paid_cents(s) for s in submissions] == [[1600], [1600]]
+
+
+def test_a_run_whose_message_was_lost_is_found_again(
+    broker: Broker, worker_process: Worker
+) -> None:
+    task, _ = handed_in(GOOD, CLOSE)
+    run = services.start_run(actor=None, project=task.project, kind="rescore")
+    broker.restart()
+    Run.objects.update(moved_at=F("moved_at") - timedelta(minutes=2))  # nobody for a while
+    worker_process.with_beat = True
+    worker_process.start()
+    eventually(lambda: Run.objects.get(pk=run.pk).state == "done", what="the end of the run")
+    assert is_scored(task)
+    eventually(
+        lambda: TaskConsensus.objects.filter(task=task, stale=False).exists(),
+        what="the consensus of what was accepted",
+    )
 
 
 def test_handing_in_works_while_the_broker_is_away(broker: Broker, worker_process: Worker) -> None:

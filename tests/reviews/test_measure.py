@@ -38,6 +38,11 @@ def test_settings_survive_storage_and_typos_are_told() -> None:
     )
     assert Measures.from_dict(stored(measures.as_dict())) == measures
     assert measures.score.decay_seconds == 1.0
-    for wrong in ({"scores": {}}, {"score": {"decay": 1}}, {"diagnosis": {"tolerance": 1}}):
+    wrongs: list[dict[str, Any]] = [
+        {"scores": {}},
+        {"score": {"decay": 1}},
+        {"diagnosis": {"tolerance": 1}},
+    ]
+    for wrong in wrongs:
         with pytest.raises(ValueError):
             Measures.from_dict(wrong)

@@ -15,7 +15,13 @@ from events.models import Event
 from payouts.models import Payable
 from reviews import services
 from reviews.models import Decision, Review
-from reviews.problems import IncompleteDecision, NothingToReview, ReviewNotYours, WrongOutcome
+from reviews.problems import (
+    IncompleteDecision,
+    NothingToReview,
+    RejectionsWaiting,
+    ReviewNotYours,
+    WrongOutcome,
+)
 from reviews.services.reviewing import Findings
 from tasks.models import Assignment, Project, Submission, Task
 from tasks.problems import NoRoundsLeft
@@ -355,6 +361,53 @@ def test_a_second_reviewer_who_disagrees_decides_instead() -> None:
     decision = Decision.objects.get()
     assert (decision.actor, decision.outcome, decision.concurred_by) == (second, "accepted", None)
     assert paid_cents(submissions[1]) == [1600]
+
+
+def test_who_rejects_faster_than_a_second_person_can_look_has_to_wait() -> None:
+    project = factories.project()
+    for _ in range(2):
+        in_review(project=project)
+    first, second = factories.reviewer(), factories.reviewer()
+    for _ in range(3):
+        services.decide(reviewer=first, review=take(first), findings=REJECTION)
+    with pytest.raises(RejectionsWaiting):
+        take(first)
+    services.decide(reviewer=second, review=take(second), findings=Findings(outcome="accepted"))
+    assert take(first).kind == "decision"
+
+
+def test_work_that_waits_for_a_reviewer_is_accepted_when_the_other_comes_round() -> None:
+    task, submissions = in_review()
+    reviewer = factories.reviewer()
+    review = take(reviewer, submissions[0])
+    services.release(reviewer=reviewer, review=review)
+    review = take(reviewer, submissions[1])
+    services.decide(
+        reviewer=reviewer,
+        review=review,
+        findings=Findings(outcome="changes_requested", evidence=EVIDENCE),
+    )
+    mended = factories.submitted(Assignment.objects.get(pk=submissions[1].assignment_id), CLOSE)
+    services.score_task(task.pk)
+    assert states([submissions[0], mended]) == ["accepted", "accepted"]
+    assert [paid_cents(s) for s in (submissions[0], mended)] == [[1600], [1600]]
+    assert Review.objects.get(submission=submissions[0], kind="decision").state == "superseded"
+
+
+def test_work_that_a_reviewer_has_begun_to_look_at_stays_theirs() -> None:
+    task, submissions = in_review()
+    reviewer, other = factories.reviewer(), factories.reviewer()
+    held = take(other, submissions[0])
+    services.decide(
+        reviewer=reviewer,
+        review=take(reviewer, submissions[1]),
+        findings=Findings(outcome="changes_requested", evidence=EVIDENCE),
+    )
+    mended = factories.submitted(Assignment.objects.get(pk=submissions[1].assignment_id), CLOSE)
+    services.score_task(task.pk)
+    assert states([submissions[0], mended]) == ["in_review", "accepted"]
+    held.refresh_from_db()
+    assert held.state == "claimed"
 
 
 def test_an_unusable_video_ends_the_task_and_pays_everybody_who_worked_on_it() -> None:

@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 
 from events.models import Event
 from payouts.models import LedgerTransaction, Payable
-from reviews import services
+from reviews import queries, services
 from reviews.models import Assessment, Decision, Review, Score, Scoring
 from reviews.queries import tasks_due_for_scoring
 from tasks.models import Submission, Task
@@ -232,6 +232,17 @@ def test_the_sweep_finds_exactly_what_a_lost_message_left() -> None:
     assert Score.objects.filter(task=lost).count() == 1
     assert tasks_due_for_scoring(10) == []
     assert services.sweep_scores() == {"scored": 0, "failed": 0}
+
+
+def test_the_sweep_reads_the_index_of_undecided_work_and_not_the_table() -> None:
+    handed_in(GOOD, CLOSE)
+    with connection.cursor() as cursor:
+        # As if the tables were large; this one's are too small for any index.
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("EXPLAIN " + queries.DUE_TASKS, [200])
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "submission_one_undecided_per_assignment" in plan
+    assert "Seq Scan on tasks_submission" not in plan
 
 
 def test_the_sweep_goes_on_after_a_task_that_fails() -> None:
