@@ -57,6 +57,10 @@ class Client:
         """POST JSON under a fresh Idempotency-Key, so that a lost answer can be asked for again."""
         return self._send("POST", path, body, {"Idempotency-Key": str(uuid.uuid4())})
 
+    def patch(self, path: str, body: Any) -> Answer:
+        """PATCH JSON."""
+        return self._send("PATCH", path, body)
+
     def put(self, path: str, body: Any, *, if_match: str) -> Answer:
         """PUT JSON as a change of the revision `if_match`."""
         return self._send("PUT", path, body, {"If-Match": if_match})

@@ -81,7 +81,7 @@ class Story:
             manager.post(
                 "projects/",
                 {
-                    "name": f"Demo story of {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}",
+                    "name": f"Demo story of {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3],
                     "policy": policy,
                     "price_cents": PRICE_CENTS,
                     "overlap": 2,
@@ -459,6 +459,9 @@ class Story:
             f"sees the project's money: {dollars(money[0]['earned_cents'])} earned, "
             f"{dollars(money[0]['reserved_cents'])} still reserved"
         )
+        closing = self.manager.patch(f"projects/{self.project}/", {"state": "closed"})
+        expect("The project in the end", require("Closing it", closing)["state"], "closed")
+        self.manager.tells("closes the project")
 
     # --- waiting and looking -----------------------------------------------------------------
 

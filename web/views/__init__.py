@@ -1,0 +1,1 @@
+"""The pages. They read through queries and write through one service call each."""
