@@ -46,7 +46,12 @@ class Cluster:
         # /tmp and not $TMPDIR: short enough for a Unix socket and open to every account.
         self.home = Path(tempfile.mkdtemp(prefix="ap-bench-", dir="/tmp"))
         self.home.chmod(0o711)
-        kept = KEPT_SETTINGS | {"max_wal_size": "8GB", "log_min_duration_statement": "-1"}
+        kept = KEPT_SETTINGS | {
+            "max_wal_size": "8GB",
+            "log_min_duration_statement": "-1",
+            # Silent until `benchmarks.plans` asks; only there at all when loaded with a connection.
+            "session_preload_libraries": "auto_explain",
+        }
         self.postgres = Postgres(self.home / "postgres", settings=kept | (settings or {}))
         self.valkey = Valkey(self.home / "valkey", durable=False)
         self.program_root = program_root
