@@ -13,6 +13,7 @@ import pytest
 from django.db import connection
 from django.db.models import Count, F, Q, QuerySet
 
+from annotation_platform.api.problems import Problem
 from tasks import problems, queries, services
 from tasks.models import Assignment, Project, Task
 from tasks.services import claims, decisions, fast_claim, tasks, work
@@ -36,7 +37,7 @@ class Race:
     def went_right(self, results: list[Any]) -> bool:
         """Nobody saw anything but a named refusal, and what must hold does."""
         errors = [result for result in results if isinstance(result, Exception)]
-        named = all(isinstance(error, problems.Problem) for error in errors)
+        named = all(isinstance(error, Problem) for error in errors)
         return named and self.holds(results)
 
 
@@ -150,7 +151,7 @@ def return_and_submit() -> Race:
     def holds(results: list[Any]) -> bool:
         held.refresh_from_db()
         task.refresh_from_db()
-        won = [not isinstance(result, problems.Problem) for result in results]
+        won = [not isinstance(result, Problem) for result in results]
         expected = ("returned", "open") if won[0] else ("submitted", "filled")
         return sum(won) == 1 and slots_add_up() and (held.state, task.state) == expected
 
