@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
+from django.db import connection
 from django.db.models import Count, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, TruncDate
 
 from contractors.models import Contractor
-from payouts.models import Account, Balance, Entry, Payable
+from payouts.models import Account, Balance, Entry, Payable, Payout
 from payouts.rules import PAYING_OUTCOMES, WHY, money
 from tasks.models import Assignment, Project, Submission
 
@@ -249,7 +250,49 @@ def money_per_day(project: Project, first: date, last: date) -> list[PayDay]:
     )
     for day, currency, cents, lines in accrued:
         found[day, currency] = {"earned_cents": cents, "earned_count": lines}
+    paid = (
+        Payable.objects.filter(
+            project=project,
+            state=Payable.State.PAID,
+            payout_items__released=False,
+            payout_items__payout__settled_at__date__range=(first, last),
+        )
+        .annotate(day=TruncDate("payout_items__payout__settled_at"))
+        .values_list("day", "currency")
+        .annotate(cents=Sum("amount_cents"), lines=Count("pk"))
+        .order_by()
+    )
+    for day, currency, cents, lines in paid:
+        found.setdefault((day, currency), {}).update(paid_cents=cents, paid_count=lines)
     nothing = {"earned_cents": 0, "earned_count": 0, "paid_cents": 0, "paid_count": 0}
     return [
         PayDay(day, currency, **(nothing | found[day, currency])) for day, currency in sorted(found)
     ]
+
+
+def time_to_pay(since: datetime) -> dict[str, Any]:
+    """How long people waited for their money: seconds from accrual to settlement.
+
+    Over the payables settled since an instant. p50 and p95 are continuous percentiles
+    (PostgreSQL's `percentile_cont`); None while nothing was settled.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT count(*), percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (
+                ORDER BY extract(epoch FROM o.settled_at - p.accrued_at))
+            FROM payouts_payable p
+            JOIN payouts_payoutitem i ON i.payable_id = p.id AND NOT i.released
+            JOIN payouts_payout o ON o.id = i.payout_id
+            WHERE o.state = 'settled' AND o.settled_at >= %s
+            """,
+            [since],
+        )
+        count, percentiles = cursor.fetchone()
+    p50, p95 = percentiles or (None, None)
+    return {"count": count, "p50_seconds": p50, "p95_seconds": p95}
+
+
+def payouts_of(contractor_id: int) -> QuerySet[Payout]:
+    """A contractor's payouts, and how each goes on."""
+    return Payout.objects.filter(contractor_id=contractor_id).select_related("method")

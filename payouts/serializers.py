@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from contractors.models import Contractor
 from payouts import queries
-from payouts.models import Payable
+from payouts.models import Payable, Payout, PayoutMethod, PayoutRun, Rail, Statement
 from payouts.rules import MAX_BONUS_CENTS
 from tasks.models import Project
 
@@ -89,3 +89,73 @@ class BonusSerializer(serializers.ModelSerializer[Payable]):
             "accrued_at",
         ]  # fmt: skip
         read_only_fields = fields
+
+
+class PayoutSerializer(serializers.ModelSerializer[Payout]):
+    """One payment to you, and where it stands."""
+
+    to = serializers.CharField(source="method.label")
+    reference = serializers.CharField(source="our_reference")
+
+    class Meta:
+        model = Payout
+        fields = [
+            "id", "state", "amount_cents", "currency", "rail", "to", "reference",
+            "provider_reference", "created_at", "submitted_at", "settled_at", "problem",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class PayoutMethodSerializer(serializers.ModelSerializer[PayoutMethod]):
+    """Where you are paid; the details themselves are never shown."""
+
+    class Meta:
+        model = PayoutMethod
+        fields = ["id", "rail", "label", "created_at", "usable_from"]
+        read_only_fields = fields
+
+
+class PayoutMethodInput(serializers.Serializer[Any]):
+    rail = serializers.ChoiceField(choices=Rail.choices)
+    details = serializers.DictField(
+        child=serializers.CharField(), help_text="account, and routing where there is one"
+    )
+    password = serializers.CharField(help_text="Entered anew", trim_whitespace=False)
+
+
+class StatementSerializer(serializers.ModelSerializer[Statement]):
+    class Meta:
+        model = Statement
+        fields = [
+            "id", "sequence", "currency", "period_end", "opening_cents", "closing_cents",
+            "line_count", "hash", "created_at",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class PayoutRunSerializer(serializers.ModelSerializer[PayoutRun]):
+    class Meta:
+        model = PayoutRun
+        fields = [
+            "id", "state", "currency", "cut_off_at", "payout_count", "total_cents", "prepared_by",
+            "prepared_at", "locked_at", "approved_by", "approved_at",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class RunInput(serializers.Serializer[Any]):
+    currency = serializers.RegexField(r"^[A-Z]{3}$", default="USD")
+    cut_off_at = serializers.DateTimeField(required=False)
+
+
+class TotalsInput(serializers.Serializer[Any]):
+    payout_count = serializers.IntegerField(min_value=1)
+    total_cents = serializers.IntegerField(min_value=1)
+
+
+class ReasonInput(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=500)
+
+
+class ReportInput(serializers.Serializer[Any]):
+    content = serializers.CharField(help_text="The bank's report: reference,amount,currency,status")

@@ -3,14 +3,19 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from payouts import views, webhooks
+from payouts import payout_views, views, webhooks
 
 router = SimpleRouter()
 router.register("earnings", views.EarningViewSet, basename="earning")
+router.register("payouts", payout_views.PayoutViewSet, basename="payout")
+router.register("statements", payout_views.StatementViewSet, basename="statement")
+router.register("payout-runs", payout_views.PayoutRunViewSet, basename="payout-run")
 
 urlpatterns = [
     *router.urls,
     path("projects/<int:project_id>/money/", views.ProjectMoneyView.as_view()),
-    path("webhooks/stripe/", webhooks.StripeWebhookView.as_view()),
     path("bonuses/", views.BonusView.as_view()),
+    path("payout-method/", payout_views.PayoutMethodView.as_view()),
+    path("time-to-pay/", payout_views.TimeToPayView.as_view()),
+    path("webhooks/stripe/", webhooks.StripeWebhookView.as_view()),
 ]
