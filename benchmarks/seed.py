@@ -170,6 +170,7 @@ def _people(plan: Plan, terms: _Terms) -> None:
     from knox.settings import CONSTANTS
 
     from contractors.models import Contractor, Residence, Role, User
+    from contractors.queries import verdict
     from tasks.models import GuidelineAcknowledgement
 
     numbers = range(1, plan.contractors + 1)
@@ -179,6 +180,10 @@ def _people(plan: Plan, terms: _Terms) -> None:
     _copy(active, {"user_id": numbers})
     residence = Residence(area="US-TX", valid=DateRange(date(2020, 1, 1), None))
     _copy(residence, {"id": numbers, "contractor_id": numbers})
+    # Worked out at everybody's first claim; the first person's is like all others'.
+    known = verdict(terms.policy_version, Residence.objects.get(pk=1))
+    known.pk = None
+    _copy(known, {"residence_id": numbers[1:]})
     read = GuidelineAcknowledgement(guideline=terms.guideline)
     _copy(read, {"id": numbers, "contractor_id": numbers})
     tokens = [token_of(n) for n in numbers]
