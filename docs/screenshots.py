@@ -33,7 +33,9 @@ def main() -> int:
         for name, email, address in shots(arguments.all):
             page = signed_in(browser, arguments.url, email, dark=arguments.dark)
             page.goto(arguments.url + address)
-            if address == "/reviews/":
+            if name == "home-contractor":
+                hold_a_task(page)
+            if name == "review":
                 page.locator("tr", has_text="changes requested").first.locator("a").click()
             page.screenshot(path=arguments.into / f"{name}.png")
             sys.stdout.write(f"{arguments.into / name}.png\n")
@@ -64,7 +66,7 @@ def shots(everything: bool) -> list[tuple[str, str, str]]:
 def signed_in(browser: Browser, url: str, email: str, *, dark: bool) -> Page:
     """A page of a browser of its own in which this person has logged in."""
     context = browser.new_context(
-        viewport=SIZE,  # type: ignore[arg-type]
+        viewport=SIZE,
         color_scheme="dark" if dark else "light",
     )
     page = context.new_page()
@@ -74,6 +76,16 @@ def signed_in(browser: Browser, url: str, email: str, *, dark: bool) -> Page:
     page.click("main button")
     page.wait_for_load_state("networkidle")
     return page
+
+
+def hold_a_task(page: Page) -> None:
+    """Read the guideline if need be, and claim the next task unless one is held already."""
+    if page.locator("#claims + .scroll").count():
+        return
+    if page.get_by_text("Read the guideline").count():
+        page.get_by_text("Read the guideline").first.click()
+        page.get_by_text("I have read version").click()
+    page.get_by_text("Claim the next task").first.click()
 
 
 if __name__ == "__main__":
