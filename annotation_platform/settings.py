@@ -226,6 +226,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "reviews.auto_accept": {"task": "reviews.auto_accept", "schedule": 600.0},
     "reviews.sweep_consensus": {"task": "reviews.sweep_consensus", "schedule": SWEEP_SECONDS},
     "reviews.sweep_runs": {"task": "reviews.sweep_runs", "schedule": SWEEP_SECONDS},
+    "reviews.sweep_gold": {"task": "reviews.sweep_gold", "schedule": 600.0},
     "videos.sweep": {"task": "videos.sweep", "schedule": SWEEP_SECONDS},
     "payouts.credit_decided": {"task": "payouts.credit_decided", "schedule": 3600.0},
     "payouts.sweep_payouts": {"task": "payouts.sweep_payouts", "schedule": 60.0},

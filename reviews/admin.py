@@ -5,7 +5,17 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from reviews.models import Assessment, Decision, DecisionRule, Review, Score, Scoring
+from reviews.models import (
+    Assessment,
+    Decision,
+    DecisionRule,
+    GoldReference,
+    GoldScore,
+    GoldSettings,
+    Review,
+    Score,
+    Scoring,
+)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
@@ -51,3 +61,20 @@ class AssessmentAdmin(ReadOnlyAdmin):
 @admin.register(DecisionRule, Scoring)
 class VersionAdmin(ReadOnlyAdmin):
     list_display = ["id", "project_id", "number", "reason", "created_at"]
+
+
+@admin.register(GoldReference)
+class GoldReferenceAdmin(ReadOnlyAdmin):
+    list_display = ["id", "task_id", "source", "created_at", "created_by", "retired_at"]
+    list_filter = ["source"]
+    list_select_related = ["created_by"]
+
+
+@admin.register(GoldScore)
+class GoldScoreAdmin(ReadOnlyAdmin):
+    list_display = ["id", "reference_id", "submission_id", "contractor_id", "s", "scored_at"]
+
+
+@admin.register(GoldSettings)
+class GoldSettingsAdmin(ReadOnlyAdmin):
+    list_display = ["project_id", "share", "last_scores", "qualify_at", "suspend_below"]

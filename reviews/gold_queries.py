@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import connection
-from django.db.models import BooleanField, Exists, F, Func, OuterRef, QuerySet, Value
+from django.db.models import QuerySet
 
 from contractors.models import Contractor
 from reviews.models import GoldReference, GoldScore, GoldSettings, GoldSuspension
@@ -30,6 +30,18 @@ WHERE reference.retired_at IS NULL AND submission.round = 1 AND submission.segme
             AND made.contractor_id = assignment.contractor_id
     )
 ORDER BY submission.id
+LIMIT %s
+"""
+
+_PICKED = """
+SELECT task.id FROM tasks_task task
+WHERE task.project_id = %s AND task.state = 'open'
+    AND (hashint8extended(task.id, %s) & 1048575) < %s
+    AND NOT EXISTS (
+        SELECT FROM reviews_goldreference reference
+        WHERE reference.task_id = task.id AND reference.retired_at IS NULL
+    )
+ORDER BY task.id
 LIMIT %s
 """
 
@@ -84,23 +96,12 @@ def newest_scores(person: Contractor, project: Project, count: int) -> list[Gold
     return list(scores.filter(pk__gt=max(used, default=0)).order_by("-pk")[:count])
 
 
-def open_tasks_picked(project: Project, share: float, seed: int, limit: int) -> QuerySet[Task]:
+def tasks_picked(project: Project, share: float, seed: int, limit: int) -> QuerySet[Task]:
     """Open tasks without a reference that the keyed hash picks, oldest first."""
-    hashed = Func(F("pk"), Value(seed), function="hashint8extended")
-    picked = Func(
-        hashed,
-        Value(int(share * 2**20)),
-        template="((%(expressions)s)",
-        arg_joiner=" & 1048575) < ",
-        output_field=BooleanField(),
-    )
-    live = GoldReference.objects.filter(task=OuterRef("pk"), retired_at__isnull=True)
-    return (
-        Task.objects.filter(~Exists(live), project=project, state=Task.State.OPEN)
-        .alias(picked=picked)
-        .filter(picked=True)
-        .order_by("pk")[:limit]
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_PICKED, [project.pk, seed, int(share * 2**20), limit])
+        ids = [row[0] for row in cursor.fetchall()]
+    return Task.objects.filter(pk__in=ids).order_by("pk")
 
 
 def accepted_submission(task: Task) -> Submission | None:

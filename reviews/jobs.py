@@ -55,3 +55,15 @@ def sweep_runs() -> int:
     for run_id in idle:
         work_on_run.delay(run_id)
     return len(idle)
+
+
+@shared_task(name="reviews.score_gold")
+def score_gold(submission_id: int) -> None:
+    """Score a hand-in against the reference of its task, if it has one."""
+    services.score_gold(submission_id)
+
+
+@shared_task(name="reviews.sweep_gold")
+def sweep_gold() -> dict[str, int]:
+    """Score hand-ins on gold tasks whose message was lost."""
+    return services.sweep_gold()

@@ -12,6 +12,10 @@ router.register(
 )
 router.register(r"projects/(?P<project_id>\d+)/scorings", views.ScoringViewSet, "scoring")
 router.register(r"projects/(?P<project_id>\d+)/runs", views.ProjectRunViewSet, "project-run")
+router.register(
+    r"projects/(?P<project_id>\d+)/gold-references", views.GoldReferenceViewSet, "gold-reference"
+)
+router.register(r"projects/(?P<project_id>\d+)/gold-scores", views.GoldScoreViewSet, "gold-score")
 router.register("runs", views.RunViewSet, "run")
 
 urlpatterns = [
@@ -23,6 +27,11 @@ urlpatterns = [
     ),
     path("tasks/<int:task_id>/agreement/", views.AgreementView.as_view(), name="task-agreement"),
     path("tasks/<int:task_id>/consensus/", views.ConsensusView.as_view(), name="task-consensus"),
+    path(
+        "projects/<int:project_id>/gold-settings/",
+        views.GoldSettingsView.as_view(),
+        name="project-gold-settings",
+    ),
     path(
         "projects/<int:project_id>/reliability/",
         views.ReliabilityView.as_view(),

@@ -91,9 +91,7 @@ class GoldReference(models.Model):
                 condition=Q(retired_at__isnull=True) | ~Q(retire_reason=""),
                 name="gold_reference_retired_has_a_reason",
             ),
-            models.CheckConstraint(
-                condition=~Q(segments=[]), name="gold_reference_has_segments"
-            ),
+            models.CheckConstraint(condition=~Q(segments=[]), name="gold_reference_has_segments"),
         ]
 
     def __str__(self) -> str:
@@ -108,9 +106,7 @@ class GoldScore(models.Model):
         Submission, on_delete=models.PROTECT, related_name="gold_score"
     )
     contractor = models.ForeignKey(Contractor, on_delete=models.PROTECT, related_name="+")
-    project = models.ForeignKey(
-        Project, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+", db_index=False)
     s = models.FloatField()
     rq = models.FloatField()
     sq = models.FloatField()

@@ -4,6 +4,14 @@ contractor → task → (review) → assignment → account."""
 from reviews.services.consensus import build_task_consensus, sweep_consensus
 from reviews.services.deadlines import auto_accept
 from reviews.services.decisions import accept, decide_work
+from reviews.services.gold import (
+    change_gold_settings,
+    pick_gold,
+    retire_reference,
+    score_gold,
+    set_reference,
+    sweep_gold,
+)
 from reviews.services.reviewing import (
     claim_next_review,
     decide,
@@ -20,6 +28,7 @@ __all__ = [
     "auto_accept",
     "build_task_consensus",
     "cancel_run",
+    "change_gold_settings",
     "claim_next_review",
     "current_rule",
     "current_scoring",
@@ -27,13 +36,18 @@ __all__ = [
     "decide_work",
     "expire_leases",
     "idle_runs",
+    "pick_gold",
     "release",
     "renew_lease",
+    "retire_reference",
+    "score_gold",
     "score_task",
+    "set_reference",
     "set_rule",
     "set_scoring",
     "start_run",
     "sweep_consensus",
+    "sweep_gold",
     "sweep_scores",
     "work_on_run",
 ]

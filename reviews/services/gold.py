@@ -110,9 +110,7 @@ def set_reference(
 
 
 @transaction.atomic
-def retire_reference(
-    *, actor: User | None, reference: GoldReference, reason: str
-) -> GoldReference:
+def retire_reference(*, actor: User | None, reference: GoldReference, reason: str) -> GoldReference:
     """Take a reference out of use; its scores stay. Event: gold.retired. Raises `GoldRetired`."""
     row = GoldReference.objects.select_for_update(no_key=True).get(pk=reference.pk)
     if row.retired_at is not None:
@@ -136,7 +134,7 @@ def pick_gold(*, actor: User | None, project: Project, limit: int = 200) -> Pick
     share = gold_queries.gold_settings(project).share
     made: list[GoldReference] = []
     wanted: list[int] = []
-    for task in gold_queries.open_tasks_picked(project, share, _seed(project), limit):
+    for task in gold_queries.tasks_picked(project, share, _seed(project), limit):
         reference = _set_from_accepted_work(actor, task)
         if reference is None:
             wanted.append(task.pk)
@@ -240,7 +238,7 @@ def _suspend(
 ) -> None:
     restriction = restrict(
         contractor=person,
-        cause=f"Recent work on “{project}” differs too much from reference timelines",
+        cause="Recent work differs too much from reference timelines",
         actor=None,
         scope=str(project.pk),
         evidence=f"{_evidence(scores, mean)} Below {in_words(rule.suspend_below)} new claims "

@@ -1,3 +1,4 @@
+from reviews.views.gold import GoldReferenceViewSet, GoldScoreViewSet, GoldSettingsView
 from reviews.views.projects import (
     AnnotatorsView,
     ProjectRunViewSet,
@@ -13,6 +14,9 @@ __all__ = [
     "AnnotatorsView",
     "ConsensusView",
     "DecisionRuleViewSet",
+    "GoldReferenceViewSet",
+    "GoldScoreViewSet",
+    "GoldSettingsView",
     "ProjectRunViewSet",
     "ReliabilityView",
     "ResultView",
