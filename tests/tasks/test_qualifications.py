@@ -63,9 +63,9 @@ def test_the_list_is_of_one_project(django_assert_num_queries: Any) -> None:
     assert [row["contractor"] for row in rows] == [two.pk, one.pk]
     in_force = client.get(address, {"ended_at__isnull": "true"}).json()["results"]
     assert [row["contractor"] for row in in_force] == [one.pk]
-    for person in (factories.reviewer(), factories.finance(), one.user):
-        assert client_for(person).get(address).status_code == 403
-        assert client_for(person).post(address, {}).status_code == 403
+    for stranger in (factories.reviewer(), factories.finance(), one.user):
+        assert client_for(stranger).get(address).status_code == 403
+        assert client_for(stranger).post(address, {}).status_code == 403
     assert client_for(None).get(address).status_code == 401
 
 
