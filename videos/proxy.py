@@ -349,22 +349,23 @@ def _proxy_stream(out: OutputContainer, times: FrameTimes, size: tuple[int, int]
 
 def check_proxy(path: Path, times: FrameTimes) -> None:
     """Compare every packet of a proxy with the time table. Raises `WrongProxy`."""
+    count, last_key = 0, 0
     with open_video(path) as (container, stream):
-        packets = [p for p in container.demux(stream) if p.size]
         base = Fraction(stream.time_base or 0)
-        found = [int(p.pts) * base if p.pts is not None else None for p in packets]
-        if any(p.is_discard for p in packets):
-            raise WrongProxy("The proxy has an edit list.")
-        if any(p.pts != p.dts for p in packets):
-            raise WrongProxy("The proxy has B-frames.")
-    if len(found) != len(times):
-        raise WrongProxy(f"The proxy has {len(found)} frames, the source {len(times)}.")
-    for place, at in enumerate(found):
-        if at != times.seconds_from_start(place):
-            raise WrongProxy(
-                f"Frame {place} is at {at} s, not {times.seconds_from_start(place)} s."
-            )
-    keys = [place for place, p in enumerate(packets) if p.is_keyframe]
-    gaps = [b - a for a, b in zip(keys, [*keys[1:], len(packets)], strict=True)]
-    if not keys or keys[0] != 0 or max(gaps) > GOP:
-        raise WrongProxy("The proxy's keyframes are too far apart to seek quickly.")
+        for packet in container.demux(stream):  # one by one: a proxy may be larger than memory
+            if not packet.size:
+                continue
+            if packet.is_discard:
+                raise WrongProxy("The proxy has an edit list.")
+            if packet.pts is None or packet.pts != packet.dts:
+                raise WrongProxy("The proxy has B-frames.")
+            if count < len(times) and packet.pts * base != times.seconds_from_start(count):
+                at, wanted = packet.pts * base, times.seconds_from_start(count)
+                raise WrongProxy(f"Frame {count} is at {at} s, not {wanted} s.")
+            if packet.is_keyframe:
+                last_key = count
+            if count - last_key >= GOP or (count == 0 and not packet.is_keyframe):
+                raise WrongProxy("The proxy's keyframes are too far apart to seek quickly.")
+            count += 1
+    if count != len(times):
+        raise WrongProxy(f"The proxy has {count} frames, the source {len(times)}.")

@@ -21,7 +21,7 @@ from videos.timetable import FrameTimes
 WIDTH = 640  # of the picture that sharpness is measured on
 SMALL = (160, 90)  # for freezes
 MOTION = (256, 144)  # for shake
-MOST_SAMPLES = 150
+MOST_SAMPLES = 100
 BURSTS = 8
 SHOWN = 6  # sample frames kept for the manager, besides those of warnings
 SHOWN_WIDTH = 320
@@ -221,7 +221,9 @@ def judge(
     above("over_exposed", "Much of the picture is white.", m.clipped, limits.clipped_share_above)
     covered = [float(p > limits.covered_plain_above) for p in m.plain]
     share = float(np.mean(covered))
-    if share > limits.covered_share_above:
+    if found:
+        pass  # in the dark, or in glare, nothing more can be said about the lens
+    elif share > limits.covered_share_above:
         frame = m.frames[int(np.argmax(covered))]
         text = f"The lens seems covered in {share:.0%} of the samples."
         found.append(Finding("covered", text, frame, share, limits.covered_share_above))

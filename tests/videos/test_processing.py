@@ -9,6 +9,7 @@ from django.db.utils import InternalError
 
 from contractors.models import User
 from events.models import Event
+from tests.faults.processes import eventually
 from tests.videos.files import named
 from videos import processing, services
 from videos.models import Video, VideoJob
@@ -140,3 +141,25 @@ def test_a_source_that_changed_in_storage_is_not_taken_for_the_video(
     (media_root / video.key).write_bytes((shared_data / "video/traps/rotated_90.mov").read_bytes())
     assert services.probe(video.pk).state == "registered"
     assert "were registered" in VideoJob.objects.get().error
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_lease_is_renewed_while_the_work_goes_on(
+    register: Register, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = register(shared_data / "video/traps/rotated_0.mov")
+    claim = processing._claim(video.pk, "probe")
+    assert claim is not None
+    before = VideoJob.objects.get(stage="probe").running_until
+    assert before is not None
+    monkeypatch.setattr(processing, "HEARTBEAT_SECONDS", 0.02)
+
+    def renewed() -> bool:
+        until = VideoJob.objects.get(stage="probe").running_until
+        return until is not None and until > before
+
+    with processing._heartbeat(claim):
+        eventually(renewed, within=10, what="a renewed lease")
+    processing._carry_out(claim)
+    job = VideoJob.objects.get(stage="probe")
+    assert (job.state, job.running_until) == ("done", None)
