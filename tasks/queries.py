@@ -119,6 +119,22 @@ def submissions_to_compare(task: Task) -> QuerySet[Submission]:
     )
 
 
+def submissions_under(guideline: Guideline) -> QuerySet[Submission]:
+    """What was handed in by people who worked under this version, whenever they did."""
+    return Submission.objects.filter(assignment__guideline=guideline)
+
+
+def version_before(guideline: Guideline) -> Guideline | None:
+    """The published version that this one followed."""
+    return (
+        Guideline.objects.filter(
+            project=guideline.project_id, version__lt=guideline.version, published_at__isnull=False
+        )
+        .order_by("-version")
+        .first()
+    )
+
+
 def empty_draft(assignment: Assignment) -> Draft:
     """What a draft looks like before its first save; not stored."""
     return Draft(

@@ -205,6 +205,24 @@ class GuidelineSerializer(serializers.ModelSerializer[Guideline]):
         read_only_fields = ["version", "published_at"]
 
 
+class ChangedLineSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=["kept", "removed", "added"])
+    text = serializers.CharField()
+    before = serializers.IntegerField(allow_null=True, help_text="Line number, from 1")
+    after = serializers.IntegerField(allow_null=True, help_text="Line number, from 1")
+
+
+class GuidelineChangesSerializer(serializers.Serializer[Any]):
+    """What a version changed. Nothing before it: everything is added."""
+
+    before = serializers.IntegerField(allow_null=True, help_text="Version")
+    after = serializers.IntegerField(help_text="Version")
+    changelog = serializers.CharField()
+    title_before = serializers.CharField(allow_null=True)
+    title_after = serializers.CharField()
+    hunks = serializers.ListField(child=ChangedLineSerializer(many=True))
+
+
 class QualificationSerializer(serializers.ModelSerializer[Qualification]):
     class Meta:
         model = Qualification

@@ -202,7 +202,14 @@ class SubmissionViewSet(
     """Handed-in timelines: a contractor's own; a manager sees all."""
 
     serializer_class = SubmissionSerializer
-    filterset_fields = ["state", "assignment", "assignment__task"]
+    filterset_fields = [
+        "state",
+        "assignment",
+        "assignment__task",
+        "assignment__task__project",
+        "assignment__guideline",
+        "assignment__guideline__version",
+    ]
 
     def get_queryset(self) -> QuerySet[Submission]:
         if getattr(self, "swagger_fake_view", False):

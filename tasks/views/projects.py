@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
@@ -18,14 +19,17 @@ from annotation_platform.api.permissions import IsContractor, IsManager
 from contractors.models import Contractor, Role
 from contractors.views.person import signed_in
 from tasks import guards, queries, services
+from tasks.guideline_changes import changed_lines
 from tasks.models import Guideline, Project
 from tasks.permissions import visible_projects
 from tasks.problems import GuidelinePublished
 from tasks.serializers import (
+    GuidelineChangesSerializer,
     GuidelineSerializer,
     NewProject,
     PriceVersionSerializer,
     ProjectSerializer,
+    SubmissionSerializer,
     WhySerializer,
 )
 
@@ -153,6 +157,43 @@ class GuidelineViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Guidel
         guideline = self.get_object()
         published = services.publish_guideline(actor=signed_in(request), guideline=guideline)
         return Response(GuidelineSerializer(published).data)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("since", int, description="A version; else the one before")],
+        responses=GuidelineChangesSerializer,
+    )
+    @action(detail=True, methods=["get"])
+    def changes(self, request: Request, pk: str) -> Response:
+        """What this version changed against an earlier one, line by line."""
+        guideline = self.get_object()
+        since = request.query_params.get("since")
+        if since is None:
+            before = queries.version_before(guideline)
+        else:
+            # As visible as the version itself; anything but a known number is not found.
+            known = self.get_queryset().filter(project=guideline.project_id)
+            before = get_object_or_404(known, version=since if since.isdecimal() else 0)
+        return Response(
+            GuidelineChangesSerializer(
+                {
+                    "before": before.version if before else None,
+                    "after": guideline.version,
+                    "changelog": guideline.changelog,
+                    "title_before": before.title if before else None,
+                    "title_after": guideline.title,
+                    "hunks": changed_lines(before.body if before else "", guideline.body),
+                }
+            ).data
+        )
+
+    @extend_schema(responses=SubmissionSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], permission_classes=[IsManager])
+    def submissions(self, request: Request, pk: str) -> Response:
+        """Everything that was handed in under this version, newest first. For managers."""
+        under = queries.submissions_under(self.get_object())
+        found: Any = under.prefetch_related("segments")
+        page: Any = self.paginate_queryset(found)
+        return self.get_paginated_response(SubmissionSerializer(page, many=True).data)
 
     @extend_schema(request=None, responses={204: None})
     @action(detail=True, methods=["post"], permission_classes=[IsContractor])
