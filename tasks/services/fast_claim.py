@@ -13,13 +13,16 @@ the first one waited: it counts the person's live claims and the task's slots, a
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 from django.db import connection
+from django.db.models import Model
 
-from tasks.models import Assignment
+from tasks.models import Assignment, Guideline, Project, Task
+from videos.models import Video
 
 PICK = """
 WITH person AS MATERIALIZED (
@@ -147,12 +150,55 @@ WITH slot AS (
         jsonb_build_object('task_id', task_id, 'slot', slot, 'price_cents', price_cents)
     FROM claimed
 )
-SELECT {columns} FROM claimed
+SELECT {columns}
+FROM claimed
+JOIN tasks_task task ON task.id = claimed.task_id
+JOIN tasks_project project ON project.id = task.project_id
+JOIN videos_video video ON video.id = task.video_id
+JOIN tasks_guideline guideline ON guideline.id = claimed.guideline_id
 """
 
-_FIELDS = Assignment._meta.concrete_fields
-_ATTRIBUTES = [field.attname for field in _FIELDS]
-WRITE = WRITE.replace("{columns}", ", ".join(str(field.column) for field in _FIELDS))
+
+class _Part:
+    """Some columns of the answer's row and the model they make; other fields load when asked for.
+
+    What the answer to the claim shows comes with the claim instead of in four more look-ups.
+    """
+
+    def __init__(self, model: type[Model], alias: str, names: Sequence[str] = ()) -> None:
+        fields = [f for f in model._meta.concrete_fields if not names or f.name in names]
+        self.model = model
+        self.columns = ", ".join(f"{alias}.{field.column}" for field in fields)
+        self.attributes = [field.attname for field in fields]
+        # A raw cursor leaves JSON as text.
+        self.converters = [getattr(field, "from_db_value", None) for field in fields]
+
+    def read(self, row: Iterator[Any]) -> Any:
+        """The instance, from the next values of the row."""
+        values = [
+            convert(value, None, connection) if convert else value
+            for convert, value in zip(self.converters, row, strict=False)
+        ]
+        return self.model.from_db("default", self.attributes, values)
+
+
+_CLAIMED = _Part(Assignment, "claimed")
+# Not its state and slots: this statement sees the task as it was before.
+_TASK = _Part(Task, "task", ["id", "project", "video"])
+_PROJECT = _Part(
+    Project, "project", ["id", "name", "action_types", "lease_seconds", "budget_limited"]
+)
+_VIDEO = _Part(
+    Video,
+    "video",
+    [
+        "id", "key", "title", "state", "width", "height", "rotation", "frame_count",
+        "time_base_num", "time_base_den", "frame_times", "duration_ticks",
+    ],
+)  # fmt: skip
+_GUIDELINE = _Part(Guideline, "guideline", ["id", "project", "version", "title"])
+_PARTS = (_CLAIMED, _TASK, _PROJECT, _VIDEO, _GUIDELINE)
+WRITE = WRITE.replace("{columns}", ", ".join(part.columns for part in _PARTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,12 +295,16 @@ def claim(*, person_id: int, project_id: int) -> Assignment | None:
         if row is None:
             return None
     low_water.reached(project_id, person_id, rank, task_id)
-    return Assignment.from_db(
-        "default", _ATTRIBUTES, [_value(*pair) for pair in zip(_FIELDS, row, strict=True)]
-    )
+    return _joined(row)
 
 
-def _value(field: Any, raw: Any) -> Any:
-    """A column as Django would read it (a raw cursor leaves JSON as text)."""
-    convert = getattr(field, "from_db_value", None)
-    return convert(raw, None, connection) if convert else raw
+def _joined(row: Sequence[Any]) -> Assignment:
+    """The claim with its task, project, video and guideline."""
+    values = iter(row)
+    claimed: Assignment = _CLAIMED.read(values)
+    task: Task = _TASK.read(values)
+    task.project = _PROJECT.read(values)
+    task.video = _VIDEO.read(values)
+    claimed.task = task
+    claimed.guideline = _GUIDELINE.read(values)
+    return claimed

@@ -10,7 +10,6 @@ from django.db import transaction
 from annotation_platform.clock import database_now
 from contractors.models import User
 from events.services import record
-from tasks import queries
 from tasks.models import Assignment, Draft, Segment, Submission, Task
 from tasks.problems import InvalidTimeline, LeaseOver, StaleDraft
 from tasks.rules import MAX_SEGMENTS
@@ -34,10 +33,12 @@ def save_draft(*, assignment: Assignment, body: dict[str, Any], expected_revisio
     Raises `StaleDraft` (with the newer revision and its body) when somebody else, say a second
     tab, has saved since, and `LeaseOver` when the claim ended other than by expiry.
     """
-    locked = lock_assignment(assignment.pk)
+    # Only its state counts here; nothing of what hangs on it is read.
+    locked = Assignment.objects.select_for_update(no_key=True).get(pk=assignment.pk)
     if locked.state != Assignment.State.EXPIRED:
         require_live(locked)
-    draft = queries.draft_of(locked)
+    mine = Draft.objects.filter(task=locked.task_id, contractor=locked.contractor_id)
+    draft = mine.defer("body").first()  # the old text is only needed by somebody who is stale
     if draft is None:
         draft = Draft(task_id=locked.task_id, contractor_id=locked.contractor_id)
     if draft.revision != expected_revision:
@@ -90,7 +91,7 @@ def submit(
     usable = screening_verdict != Submission.Verdict.UNUSABLE
     check_timeline(segments, frame_count, locked.task.project.action_type_keys, usable=usable)
 
-    draft = queries.draft_of(locked)
+    mine = Draft.objects.filter(task=locked.task_id, contractor=locked.contractor_id)
     submission = Submission.objects.create(
         assignment=locked,
         round=locked.submissions.count() + 1,
@@ -98,11 +99,11 @@ def submit(
         screening=screening or {},
         frame_count=frame_count,
         segment_count=len(segments),
-        draft_revision=draft.revision if draft else None,
+        draft_revision=mine.values_list("revision", flat=True).first(),
         submitted_at=database_now(),
     )
     ordered = sorted(segments, key=lambda s: (s.start_frame, s.end_frame, s.hands))
-    Segment.objects.bulk_create(
+    rows = [
         Segment(
             submission=submission,
             position=position,
@@ -113,7 +114,13 @@ def submit(
             description=segment.description.strip(),
         )
         for position, segment in enumerate(ordered)
-    )
+    ]
+    Segment.objects.bulk_create(rows)
+    # As a prefetch leaves them: whoever answers with the submission need not read them back.
+    written = submission.segments.all()
+    written._result_cache = rows  # type: ignore[attr-defined]
+    written._prefetch_done = True  # type: ignore[attr-defined]
+    submission._prefetched_objects_cache = {"segments": written}  # type: ignore[attr-defined]
     _hand_in(locked, submission, actor=locked.contractor.user)
     return submission
 

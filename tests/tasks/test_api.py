@@ -56,6 +56,30 @@ def test_a_whole_task_over_http(project: Project) -> None:
     assert (over["state"], over["is_live"], over["media"]) == ("submitted", False, None)
 
 
+def test_the_busy_routes_ask_the_database_little(
+    project: Project, django_assert_num_queries: Any
+) -> None:
+    factories.open_tasks(project, 2)
+    client = client_for(factories.worker(project))
+    services.fund(actor=None, project=project, amount_cents=100_000, reason="Pilot")
+    first = claim(client, project).json()  # works the person's verdict out
+
+    # Savepoint and release, which are BEGIN and COMMIT outside a test, count in each.
+    with django_assert_num_queries(6):  # token and person, pick, write, the video's proxy
+        second = claim(client, project)
+    told = second.json()
+    again = client.get(f"/api/v1/assignments/{told['id']}/").json()
+    for signed_anew in (told, again):
+        del signed_anew["media"], signed_anew["server_time"]
+    assert (second.status_code, told) == (201, again)
+    address = f"/api/v1/assignments/{first['id']}"
+    client.put(f"{address}/draft/", {"body": {"n": 1}}, headers={"If-Match": '"0"'})
+    with django_assert_num_queries(8):
+        client.put(f"{address}/draft/", {"body": {"n": 2}}, headers={"If-Match": '"1"'})
+    with django_assert_num_queries(13):
+        assert client.post(f"{address}/submissions/", WORK).status_code == 201
+
+
 def test_refusals_are_problems_with_a_reason(project: Project) -> None:
     factories.open_tasks(project)
     answer = claim(client_for(factories.worker(project, area="US-NY")), project)
