@@ -143,6 +143,8 @@ def test_each_instant_counts_by_itself_and_the_range_has_sharp_ends() -> None:
         {"submitted": 1},
         {"accepted": 1},
     ]
+    report = read(project, **{"from": "2026-03-01", "to": "2026-03-01"})
+    assert [only(day) for day in report["days"]] == [{"claimed": 1}]  # not the midnight after
     report = read(project, **{"from": "2026-03-02", "to": "2026-03-02"})
     assert [only(day) for day in report["days"]] == [{"submitted": 1}]
     assert only(report["totals"]) == {"submitted": 1}
