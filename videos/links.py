@@ -12,10 +12,10 @@ import time
 from dataclasses import dataclass
 from typing import Any, cast
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
 from django.urls import reverse
 
-from contractors.models import User
 from videos import rules, storage
 from videos.filmstrip import Filmstrip, webvtt
 from videos.models import Video, VideoJob
@@ -36,7 +36,7 @@ class Grant:
 
 
 def media_url(
-    video: Video, *, user: User, kind: str = "source", seconds: int = DEFAULT_SECONDS
+    video: Video, *, user: AbstractBaseUser, kind: str = "source", seconds: int = DEFAULT_SECONDS
 ) -> str:
     """A link to the video's `source`, `proxy` or `peaks` for `user`, good for `seconds`.
 
@@ -47,7 +47,9 @@ def media_url(
     return object_url(key_of(video, kind), user=user, seconds=seconds)
 
 
-def playable(video: Video, *, user: User, seconds: int = DEFAULT_SECONDS) -> dict[str, Any]:
+def playable(
+    video: Video, *, user: AbstractBaseUser, seconds: int = DEFAULT_SECONDS
+) -> dict[str, Any]:
     """What a browser plays: the proxy, or the source while there is no proxy.
 
     Returns `{"url", "kind", "zero_seconds"}`: frame `i` is on screen at
@@ -61,7 +63,9 @@ def playable(video: Video, *, user: User, seconds: int = DEFAULT_SECONDS) -> dic
     return {"url": url, "kind": kind, "zero_seconds": zero}
 
 
-def filmstrip(video: Video, *, user: User, seconds: int = DEFAULT_SECONDS) -> dict[str, Any]:
+def filmstrip(
+    video: Video, *, user: AbstractBaseUser, seconds: int = DEFAULT_SECONDS
+) -> dict[str, Any]:
     """The filmstrip: which frame each tile shows, its geometry, and a link to each sheet.
 
     `{"tile_width", "tile_height", "columns", "rows", "frames": [...], "sheets": [url, ...]}`:
@@ -76,7 +80,7 @@ def filmstrip(video: Video, *, user: User, seconds: int = DEFAULT_SECONDS) -> di
 
 
 def sample_frames(
-    video: Video, *, user: User, seconds: int = DEFAULT_SECONDS
+    video: Video, *, user: AbstractBaseUser, seconds: int = DEFAULT_SECONDS
 ) -> list[dict[str, Any]]:
     """Pictures that the screening kept: `[{"frame", "url"}, …]`, those of its warnings included."""
     files: dict[str, str] = _result(video, VideoJob.Stage.SCREEN)["files"]
@@ -87,7 +91,7 @@ def sample_frames(
     ]
 
 
-def filmstrip_vtt(video: Video, *, user: User, seconds: int = DEFAULT_SECONDS) -> str:
+def filmstrip_vtt(video: Video, *, user: AbstractBaseUser, seconds: int = DEFAULT_SECONDS) -> str:
     """The filmstrip as WebVTT thumbnails with signed links. Raises `NotAvailable`."""
     strip = filmstrip(video, user=user, seconds=seconds)
     return webvtt(Filmstrip(**strip), video.times, strip["sheets"])
@@ -111,7 +115,7 @@ def _result(video: Video, stage: str) -> dict[str, Any]:
     raise NotAvailable(f"The {stage} of this video has not been made yet.")
 
 
-def object_url(key: str, *, user: User, seconds: int = DEFAULT_SECONDS) -> str:
+def object_url(key: str, *, user: AbstractBaseUser, seconds: int = DEFAULT_SECONDS) -> str:
     """A link to any object by its key. The caller has decided that `user` may read it."""
     if storage.is_local():
         grant = {"k": key, "u": user.pk, "e": int(time.time()) + seconds}

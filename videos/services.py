@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.files.base import File
 from django.db import IntegrityError, transaction
 
 from annotation_platform.api.problems import InvalidInput, Problem
 from annotation_platform.clock import database_now
-from contractors.models import User
 from events.services import record
 from videos import rules, storage
 from videos.models import Video, VideoJob
@@ -43,7 +43,7 @@ __all__ = [
 
 def register_video(
     *,
-    actor: User | None,
+    actor: AbstractBaseUser | None,
     file: IO[bytes] | File[bytes] | None = None,
     key: str | None = None,
     title: str = "",
@@ -81,7 +81,7 @@ def register_video(
                 title=(title.strip() or rules.title_of(name))[:200],
                 sha256=sha256,
                 size_bytes=size,
-                created_by=actor,
+                created_by_id=actor.pk if actor is not None else None,
             )
             VideoJob.objects.create(video=video, stage=VideoJob.Stage.PROBE)
             record(
@@ -149,7 +149,7 @@ class Manifest:
 
 def register_manifest(
     *,
-    actor: User | None,
+    actor: AbstractBaseUser | None,
     rows: Iterable[Mapping[str, Any]],
     folder: Path | None = None,
     on_progress: Callable[[int, str, Video | RefusedRow], None] | None = None,
@@ -177,7 +177,9 @@ def register_manifest(
     return outcome
 
 
-def _register_row(*, actor: User | None, row: Mapping[str, Any], folder: Path | None) -> Video:
+def _register_row(
+    *, actor: AbstractBaseUser | None, row: Mapping[str, Any], folder: Path | None
+) -> Video:
     title = str(row.get("title") or "")
     if row.get("key"):
         return register_video(actor=actor, key=str(row["key"]), title=title)
@@ -194,7 +196,11 @@ def _register_row(*, actor: User | None, row: Mapping[str, Any], folder: Path | 
 
 
 def rerun(
-    *, actor: User | None, video: Video, stage: str, parameters: dict[str, Any] | None = None
+    *,
+    actor: AbstractBaseUser | None,
+    video: Video,
+    stage: str,
+    parameters: dict[str, Any] | None = None,
 ) -> VideoJob:
     """Have a stage done again, e.g. with other screening thresholds.
 
@@ -244,7 +250,7 @@ def _check_parameters(stage: str, parameters: dict[str, Any]) -> None:
         raise InvalidInput(str(error), errors=errors) from error
 
 
-def retire(*, actor: User | None, video: Video, reason: str = "") -> Video:
+def retire(*, actor: AbstractBaseUser | None, video: Video, reason: str = "") -> Video:
     """Take a video out of use. Work already paid on it stays. Idempotent."""
     with transaction.atomic():
         locked = Video.objects.select_for_update(no_key=True).get(pk=video.pk)
@@ -258,7 +264,7 @@ def retire(*, actor: User | None, video: Video, reason: str = "") -> Video:
     return locked
 
 
-def restore(*, actor: User | None, video: Video) -> Video:
+def restore(*, actor: AbstractBaseUser | None, video: Video) -> Video:
     """Bring a retired video back to what its frames say it is. Idempotent."""
     with transaction.atomic():
         locked = Video.objects.select_for_update(no_key=True).get(pk=video.pk)

@@ -12,10 +12,10 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
 from annotation_platform.clock import database_now
-from contractors.models import User
 from videos import rules, storage
 from videos.models import Upload, Video
 from videos.problems import FileTooLarge, NotInStorage, UploadRefused, VideoAlreadyRegistered
@@ -39,7 +39,7 @@ class UploadNotOpen(UploadRefused):
 
 
 def begin(
-    *, actor: User | None, filename: str, size_bytes: int, sha256: str, title: str = ""
+    *, actor: AbstractBaseUser | None, filename: str, size_bytes: int, sha256: str, title: str = ""
 ) -> Upload:
     """Announce an upload of `size_bytes` bytes with the SHA-256 `sha256` (hex).
 
@@ -70,7 +70,7 @@ def begin(
         sha256=sha256,
         size_bytes=size_bytes,
         part_bytes=PART_BYTES,
-        created_by=actor,
+        created_by_id=actor.pk if actor is not None else None,
     )
 
 
@@ -121,7 +121,7 @@ def requests_for(upload: Upload) -> dict[str, Any]:
     return {"post": None, "parts": parts}
 
 
-def complete(*, actor: User | None, upload: Upload) -> Video:
+def complete(*, actor: AbstractBaseUser | None, upload: Upload) -> Video:
     """Put the parts together, look at what is there, and register it. Idempotent.
 
     Raises `UploadRefused` when parts are missing (it stays open: send them and complete again), or
@@ -152,7 +152,7 @@ def complete(*, actor: User | None, upload: Upload) -> Video:
     raise UploadRefused(wrong)
 
 
-def abandon(*, actor: User | None, upload: Upload) -> None:
+def abandon(*, actor: AbstractBaseUser | None, upload: Upload) -> None:
     """Give an open upload up and remove what arrived of it. Idempotent."""
     with transaction.atomic():
         locked = Upload.objects.select_for_update().get(pk=upload.pk)

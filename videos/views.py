@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import django_filters
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
@@ -17,7 +18,6 @@ from rest_framework.response import Response
 from annotation_platform.api.idempotency import idempotent
 from annotation_platform.api.permissions import IsManager
 from annotation_platform.api.problems import NotFound, Problem
-from contractors.models import User
 from videos import links, queries, serializers, services, uploads
 from videos.models import Upload, Video, VideoJob
 from videos.problems import NotAvailable
@@ -226,8 +226,8 @@ def _upload_document(upload: Upload) -> dict[str, Any]:
     return {"id": upload.pk, "state": upload.state, "video": upload.video_id, **wanted}
 
 
-def _person(request: Request) -> User:
-    return cast(User, request.user)  # IsManager has let nobody else in
+def _person(request: Request) -> AbstractBaseUser:
+    return cast(AbstractBaseUser, request.user)  # IsManager has let nobody else in
 
 
 def _act(wanted: dict[str, Any], video: Video, actor: Any) -> None:

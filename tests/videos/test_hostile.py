@@ -146,7 +146,7 @@ def test_too_much_memory_time_or_disk(tmp_path: Path) -> None:
     write_clip(clip, KINDS["regular"], seconds=12)
     # Where memory ends decides who notices first; nobody but the child may suffer.
     with pytest.raises((UnreadableVideo, StageFailed)):
-        proxy(clip, tmp_path, replace(LIMITS, memory_bytes=250 * MEBIBYTE))
+        proxy(clip, tmp_path, replace(LIMITS, wall_seconds=8, memory_bytes=250 * MEBIBYTE))
     with pytest.raises(UnreadableVideo, match="more than 1 CPU seconds"):
         proxy(clip, tmp_path, replace(LIMITS, cpu_seconds=1))
     with pytest.raises(UnreadableVideo, match="longer than 1 seconds"):

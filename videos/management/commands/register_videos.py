@@ -6,9 +6,9 @@ from argparse import ArgumentParser
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from contractors.models import User
 from videos import manifests, storage
 from videos.models import Video
 from videos.problems import InvalidManifest
@@ -30,7 +30,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, source: str, actor: str | None, prefix: bool, **_: Any) -> None:
         person = None
         if actor:
-            person = User.objects.filter(email__iexact=actor).first()
+            person = get_user_model().objects.filter(email__iexact=actor).first()
             if person is None:
                 raise CommandError(f"Nobody signs in as {actor}.")
         if prefix:

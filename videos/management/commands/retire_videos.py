@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from contractors.models import User
 from videos import services
 from videos.models import Video
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         restore: bool,
         **_: Any,
     ) -> None:
-        person = User.objects.filter(email__iexact=actor).first() if actor else None
+        person = get_user_model().objects.filter(email__iexact=actor).first() if actor else None
         if actor and person is None:
             raise CommandError(f"Nobody signs in as {actor}.")
         found = Video.objects.defer("frame_times").in_bulk(videos)
