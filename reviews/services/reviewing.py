@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -183,6 +184,8 @@ def decide(*, reviewer: User, review: Review, findings: Findings) -> Review:
             reason="A reviewer wants to reject this work. That needs a second person who agrees.",
             of=locked,
         )
+    elif findings.outcome == "unusable_confirmed":
+        _end_unusable(task, locked, reviewer, findings)
     else:
         decide_work(
             submission=locked.submission,
@@ -190,8 +193,6 @@ def decide(*, reviewer: User, review: Review, findings: Findings) -> Review:
             actor=reviewer,
             grounds=_grounds(locked, findings),
         )
-        if findings.outcome == "unusable_confirmed":
-            _end_unusable(task, locked, reviewer, findings)
     return locked
 
 
@@ -252,26 +253,40 @@ def _end_unusable(task: Task, review: Review, reviewer: User, findings: Findings
     """
     reason = f"A reviewer confirmed that the video is unusable. {findings.text}".strip()
     released = mark_unusable(task=task, actor=reviewer, reason=reason)
-    others = (
-        Submission.objects.filter(
-            assignment__task=task, state__in=Submission.UNDECIDED, assignment__occupies_slot=True
+    undecided = Submission.objects.filter(
+        assignment__task=task, state__in=Submission.UNDECIDED, assignment__occupies_slot=True
+    ).select_related("assignment")
+    payments: list[tuple[int, Callable[[], object]]] = [
+        (each.assignment.contractor_id, partial(_settle_unusable, each, review, reviewer, reason))
+        for each in undecided
+    ]
+    payments += [
+        (
+            each.contractor_id,
+            partial(
+                credit_assignment,
+                assignment=each,
+                kind="screening_fee",
+                actor=reviewer,
+                reason=reason,
+            ),
         )
-        .select_related("assignment")
-        .order_by("assignment__contractor_id")
+        for each in released
+    ]
+    # Payable accounts are locked in the order of contractors, the same as when scores decide.
+    for _, pay in sorted(payments, key=lambda payment: payment[0]):
+        pay()
+
+
+def _settle_unusable(submission: Submission, review: Review, reviewer: User, reason: str) -> None:
+    said_so = submission.screening_verdict == Submission.Verdict.UNUSABLE
+    supersede_open_reviews(submission)
+    decide_work(
+        submission=submission,
+        outcome="unusable_confirmed" if said_so else "paid_unused",
+        actor=reviewer,
+        grounds=Grounds(explanation=reason, review=review),
     )
-    for submission in others:
-        supersede_open_reviews(submission)
-        said_so = submission.screening_verdict == Submission.Verdict.UNUSABLE
-        decide_work(
-            submission=submission,
-            outcome="unusable_confirmed" if said_so else "paid_unused",
-            actor=reviewer,
-            grounds=Grounds(explanation=reason, review=review),
-        )
-    for assignment in released:
-        credit_assignment(
-            assignment=assignment, kind="screening_fee", actor=reviewer, reason=reason
-        )
 
 
 def _require_complete(review: Review, findings: Findings) -> None:

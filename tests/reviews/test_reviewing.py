@@ -436,6 +436,24 @@ def test_an_unusable_video_ends_the_task_and_pays_everybody_who_worked_on_it() -
     assert not Review.objects.filter(state__in=Review.OPEN).exists()
 
 
+def test_who_annotated_a_video_that_turns_out_unusable_is_paid_in_full() -> None:
+    project = factories.project()
+    (task,) = factories.open_tasks(project)
+    worked = factories.submitted(factories.claimed(project), GOOD)
+    said_so = submit(
+        assignment=factories.claimed(project), segments=[], screening_verdict="unusable"
+    )
+    services.score_task(task.pk)
+    reviewer = factories.reviewer()
+    services.decide(
+        reviewer=reviewer,
+        review=take(reviewer, worked),
+        findings=Findings(outcome="unusable_confirmed", text="Frozen from frame 10 on."),
+    )
+    assert states([worked, said_so]) == ["paid_unused", "unusable_confirmed"]
+    assert [paid_cents(s) for s in (worked, said_so)] == [[1600], [200]]
+
+
 def test_a_sample_review_decides_about_the_data_and_never_about_the_pay() -> None:
     project = factories.project()
     services.set_rule(actor=None, project=project, parameters={"sample_share": 1.0}, reason="All")
