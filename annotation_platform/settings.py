@@ -220,6 +220,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "tasks.submit_overdue_rework",
         "schedule": SWEEP_SECONDS,
     },
+    "tasks.spread_queue_order": {"task": "tasks.spread_queue_order", "schedule": 15.0},
     "tasks.measure_paces": {"task": "tasks.measure_paces", "schedule": 900.0},
     "reviews.sweep_scores": {"task": "reviews.sweep_scores", "schedule": SWEEP_SECONDS},
     "reviews.expire_leases": {"task": "reviews.expire_leases", "schedule": SWEEP_SECONDS},

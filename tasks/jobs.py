@@ -21,3 +21,9 @@ def measure_paces() -> int:
 def submit_overdue_rework() -> int:
     """Hand in work sent back for changes, as it was, when the deadline is over."""
     return services.submit_overdue_rework()
+
+
+@shared_task(name="tasks.spread_queue_order")
+def spread_queue_order() -> int:
+    """Give tasks the order that their project was changed to, a batch at a time."""
+    return services.spread_queue_order()

@@ -108,7 +108,7 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
         fields = [
             "id", "name", "description", "state", "policy", "overlap", "max_overlap",
             "live_claim_cap", "lease_seconds", "grace_seconds", "lease_ceiling_seconds",
-            "rework_seconds", "floor_cents_per_hour", "needs_qualification",
+            "rework_seconds", "floor_cents_per_hour", "needs_qualification", "queue_order",
             "cool_down_seconds", "action_types", "price_cents", "currency", "guideline_version",
             "created_at",
         ]  # fmt: skip

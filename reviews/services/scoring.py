@@ -18,7 +18,7 @@ from reviews.services.decisions import accept, queue_review
 from reviews.services.settings import current_rule, current_scoring
 from tasks.models import Submission, Task
 from tasks.rules import KEEPS_SLOT
-from tasks.services import mark_adjudicating, mark_in_review, raise_overlap
+from tasks.services import mark_adjudicating, mark_in_review, note_agreement, raise_overlap
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ def score_task(task_id: int) -> Assessment | None:
     scoring = current_scoring(task.project)
     rule = current_rule(task.project)
     scores = score_pairs(task, submissions, scoring)
+    if scores:
+        note_agreement(task=task, agreement=sum(score.s for score in scores) / len(scores))
     judgements = _judge_all(task, submissions, scores, rule.values)
     _carry_out(task, submissions, scores, judgements)
     assessment, _ = Assessment.objects.update_or_create(

@@ -6,6 +6,7 @@ from tasks.models.projects import (
     PriceVersion,
     Project,
     Qualification,
+    QueueOrder,
 )
 from tasks.models.queue import Assignment, Task
 from tasks.models.work import Draft, Segment, Submission
@@ -22,6 +23,7 @@ __all__ = [
     "Project",
     "ProjectPace",
     "Qualification",
+    "QueueOrder",
     "Segment",
     "Submission",
     "Task",

@@ -11,6 +11,15 @@ from contractors.models import Contractor, EligibilityPolicy
 from tasks.rules import default_action_types
 
 
+class QueueOrder(models.TextChoices):
+    """Which of the open tasks of one priority goes first."""
+
+    AGE = "age"  # the oldest
+    BREADTH_FIRST = "breadth_first"  # the one with the fewest held slots
+    DEPTH_FIRST = "depth_first"  # the one with the most
+    UNCERTAINTY = "uncertainty"  # the one whose annotators agreed least
+
+
 class Project(models.Model):
     """An annotation project: many videos, one guideline, one price at a time.
 
@@ -25,6 +34,20 @@ class Project(models.Model):
     name = models.CharField(max_length=200, unique=True)
     description = models.TextField(blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
+    queue_order = models.CharField(
+        max_length=13,
+        choices=QueueOrder.choices,
+        default=QueueOrder.AGE,
+        db_default=QueueOrder.AGE,
+        help_text="Among tasks of one priority",
+    )
+    queue_order_applied = models.CharField(
+        max_length=13,
+        choices=QueueOrder.choices,
+        default=QueueOrder.AGE,
+        db_default=QueueOrder.AGE,
+        help_text="What its tasks are ordered by; a job brings it up to date",
+    )
     policy = models.ForeignKey(EligibilityPolicy, on_delete=models.PROTECT, related_name="+")
     action_types = models.JSONField(
         default=default_action_types, help_text='[{"key": "pick_up", "label": "Pick up"}, …]'
@@ -61,6 +84,10 @@ class Project(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(state__in=["active", "paused", "closed"]), name="project_state_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(queue_order__in=["age", "breadth_first", "depth_first", "uncertainty"]),
+                name="project_queue_order_is_known",
             ),
             models.CheckConstraint(
                 condition=Q(overlap__gte=1, max_overlap__gte=F("overlap")),

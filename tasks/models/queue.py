@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Coalesce, Least, Now
 
 from contractors.models import Contractor, EligibilityPolicyVersion, Residence
 from tasks.models.projects import Guideline, PriceVersion, Project
 from videos.models import Video
+
+PRIORITY_STEP = 1024  # more than any place within a priority
+
+
+def _place_within_priority() -> Case:
+    """0 … 1023, the first ones first, by `queue_order`. No agreement yet: behind what has one."""
+    held = Least(F("held_slots"), Value(PRIORITY_STEP - 1))
+    return Case(
+        When(queue_order="breadth_first", then=held),
+        When(queue_order="depth_first", then=Value(PRIORITY_STEP - 1) - held),
+        When(queue_order="uncertainty", then=Value(1000) - Coalesce(F("uncertainty"), Value(0))),
+        default=Value(0),
+        output_field=models.IntegerField(),
+    )
 
 
 class Task(models.Model):
@@ -33,9 +47,16 @@ class Task(models.Model):
         default=0, help_text="Assignments that occupy a slot: live, submitted or accepted"
     )
     priority = models.SmallIntegerField(default=0, help_text="Higher goes first")
+    queue_order = models.CharField(
+        max_length=13, default="age", db_default="age", help_text="The project's, for the rank"
+    )
+    uncertainty = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Per mille: 1000 less the mean agreement of its work"
+    )
     rank = models.GeneratedField(
-        # Ascending like the id, so that one index scan can start anywhere in the queue.
-        expression=F("priority") * -1,
+        # Ascending like the id, so that one index scan can start anywhere in the queue. A priority
+        # outweighs whatever the project orders by.
+        expression=F("priority") * -PRIORITY_STEP + _place_within_priority(),
         output_field=models.IntegerField(),
         db_persist=True,
     )
@@ -63,6 +84,11 @@ class Task(models.Model):
                     ]
                 ),
                 name="task_state_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(queue_order__in=["age", "breadth_first", "depth_first", "uncertainty"])
+                & (Q(uncertainty__isnull=True) | Q(uncertainty__lte=1000)),
+                name="task_queue_order_is_known",
             ),
             models.CheckConstraint(
                 condition=Q(overlap__gte=1, max_overlap__gte=F("overlap"))

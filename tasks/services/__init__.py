@@ -20,6 +20,7 @@ from tasks.services.decisions import (
     raise_overlap,
     record_decision,
 )
+from tasks.services.ordering import note_agreement, spread_queue_order
 from tasks.services.projects import (
     acknowledge_guideline,
     change_project,
@@ -51,6 +52,7 @@ __all__ = [
     "mark_unusable",
     "measure_pace",
     "measure_paces",
+    "note_agreement",
     "open_tasks",
     "pause_task",
     "publish_guideline",
@@ -66,6 +68,7 @@ __all__ = [
     "return_task",
     "save_draft",
     "set_price",
+    "spread_queue_order",
     "submit",
     "submit_overdue_rework",
     "write_guideline",

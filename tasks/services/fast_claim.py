@@ -21,7 +21,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Model
 
-from tasks.models import Assignment, Guideline, Project, Task
+from tasks.models import Assignment, Guideline, Project, QueueOrder, Task
 from videos.models import Video
 
 PICK = """
@@ -186,7 +186,9 @@ _CLAIMED = _Part(Assignment, "claimed")
 # Not its state and slots: this statement sees the task as it was before.
 _TASK = _Part(Task, "task", ["id", "project", "video"])
 _PROJECT = _Part(
-    Project, "project", ["id", "name", "action_types", "lease_seconds", "budget_limited"]
+    Project,
+    "project",
+    ["id", "name", "action_types", "lease_seconds", "budget_limited", "queue_order"],
 )
 _VIDEO = _Part(
     Video,
@@ -294,8 +296,11 @@ def claim(*, person_id: int, project_id: int) -> Assignment | None:
         row = cursor.fetchone()
         if row is None:
             return None
-    low_water.reached(project_id, person_id, rank, task_id)
-    return _joined(row)
+    claimed = _joined(row)
+    # By depth or uncertainty tasks move ahead of the mark while they are worked on.
+    if claimed.task.project.queue_order in (QueueOrder.AGE, QueueOrder.BREADTH_FIRST):
+        low_water.reached(project_id, person_id, rank, task_id)
+    return claimed
 
 
 def _joined(row: Sequence[Any]) -> Assignment:

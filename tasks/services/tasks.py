@@ -32,6 +32,7 @@ def create_tasks(
             overlap=project.overlap,
             max_overlap=project.max_overlap,
             priority=priority,
+            queue_order=project.queue_order,
         )
         for pk, video in wanted.items()
         if pk not in known
