@@ -37,6 +37,8 @@ from tasks.serializers import (
 from tasks.serializers_pay import HeartbeatInput, HeartbeatSerializer
 from tasks.services.work import etag
 from timelines.segment import Segment
+from videos.queries import frame_times_document
+from videos.serializers import FrameTimesSerializer
 
 IF_MATCH = OpenApiParameter(
     "If-Match",
@@ -127,6 +129,15 @@ class AssignmentViewSet(
     def renew(self, request: Request, pk: str) -> Response:
         """Extend the lease from now on, up to its ceiling; send it once a minute while active."""
         return self._answer(services.renew_lease(assignment=self.get_object()))
+
+    @extend_schema(responses=FrameTimesSerializer)
+    @action(detail=True, methods=["get"], url_path="frame-times")
+    def frame_times(self, request: Request, pk: str) -> Response:
+        """When each frame of the task's video appears: what frame numbers count. Never changes."""
+        video = self.get_object().task.video
+        return Response(
+            frame_times_document(video), headers={"Cache-Control": "private, max-age=86400"}
+        )
 
     @extend_schema(request=HeartbeatInput, responses=HeartbeatSerializer)
     @action(detail=True, methods=["post"])

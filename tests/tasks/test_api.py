@@ -177,7 +177,7 @@ def test_a_stale_draft_is_412_with_the_newer_revision(project: Project) -> None:
 
 HOLDER_CALLS = [
     ("get", ""), ("post", "renew/"), ("get", "draft/"), ("put", "draft/"),
-    ("post", "submissions/"), ("post", "return/"),
+    ("post", "submissions/"), ("post", "return/"), ("post", "reclaim/"),
 ]  # fmt: skip
 
 
@@ -190,11 +190,21 @@ def test_nobody_reaches_anothers_claim(project: Project, method: str, path: str)
         answer = getattr(client_for(stranger), method)(address, WORK)
         assert answer.status_code in (403, 404)
     assert getattr(client_for(None), method)(address, WORK).status_code == 401
-    if path:
+    if path:  # a manager may look at a claim, but not act as its holder
         assert getattr(client_for(factories.manager()), method)(address, WORK).status_code == 403
     assignment.refresh_from_db()
     assert assignment.state == "active"
     assert not Submission.objects.exists()
+
+
+def test_the_holder_gets_the_frame_times_and_nobody_else(project: Project) -> None:
+    factories.open_tasks(project, frames=300)
+    assignment = factories.claimed(project)
+    address = f"/api/v1/assignments/{assignment.pk}/frame-times/"
+    table = client_for(assignment.contractor).get(address).json()
+    assert (table["frame_count"], table["time_base"], table["first"]) == (300, [1, 30], 0)
+    assert table["runs"] == [[1, 299]]
+    assert client_for(factories.worker(project)).get(address).status_code == 404
 
 
 def test_nobody_reads_anothers_submission(project: Project) -> None:
