@@ -8,7 +8,17 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from payouts.models import Account, Entry, LedgerTransaction, Payable
+from payouts.models import (
+    Account,
+    Entry,
+    Hold,
+    LedgerTransaction,
+    Payable,
+    Payout,
+    PayoutAttempt,
+    PayoutItem,
+    PayoutRun,
+)
 from payouts.rules import money
 
 Row = TypeVar("Row", bound=Model)
@@ -67,3 +77,45 @@ class PayableAdmin(ReadOnly[Payable]):
     @admin.display(ordering="amount_cents")
     def amount(self, payable: Payable) -> str:
         return money(payable.amount_cents, payable.currency)
+
+
+class ItemInline(admin.TabularInline[PayoutItem, Payout]):
+    model = PayoutItem
+    extra = 0
+    raw_id_fields = ["payable"]
+
+
+class AttemptInline(admin.TabularInline[PayoutAttempt, Payout]):
+    model = PayoutAttempt
+    extra = 0
+    fields = ["number", "outcome", "detail", "idempotency_key", "first_sent_at", "answered_at"]
+
+
+@admin.register(PayoutRun)
+class PayoutRunAdmin(ReadOnly[PayoutRun]):
+    list_display = ["id", "state", "cut_off_at", "payout_count", "total", "approved_by"]
+    list_filter = ["state"]
+    list_select_related = ["approved_by"]
+
+    @admin.display(ordering="total_cents")
+    def total(self, run: PayoutRun) -> str:
+        return money(run.total_cents, run.currency)
+
+
+@admin.register(Payout)
+class PayoutAdmin(ReadOnly[Payout]):
+    list_display = ["id", "run", "contractor", "rail", "amount", "state", "needs_person"]
+    list_filter = ["needs_person", "state", "rail"]
+    list_select_related = ["run", "contractor"]
+    search_fields = ["=our_reference", "=provider_reference", "contractor__user__email"]
+    inlines = [ItemInline, AttemptInline]
+
+    @admin.display(ordering="amount_cents")
+    def amount(self, payout: Payout) -> str:
+        return money(payout.amount_cents, payout.currency)
+
+
+@admin.register(Hold)
+class HoldAdmin(ReadOnly[Hold]):
+    list_display = ["payable", "reason", "placed_by", "ends_at", "lifted_at"]
+    list_select_related = ["payable", "placed_by"]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from django.db import connection, transaction
 
 from contractors.models import Contractor, User
 from events.services import record
-from payouts.models import Payable
+from payouts.models import Account, Payable
 from payouts.problems import CreditedDifferently, InvalidAmount, SourceKeyReused
 from payouts.rules import (
     EARNING_KINDS,
@@ -16,10 +20,30 @@ from payouts.rules import (
     earning_key,
     money,
 )
-from payouts.services.ledger import expense_account, open_accounts, payable_account, post
+from payouts.services.ledger import expense_account, open_accounts, payable_account
 from tasks.models import Assignment, Project, Submission
 from tasks.services import reserve, reserve_owed
 from tasks.services.claims import lock_person
+
+_Result = TypeVar("_Result")
+_Arguments = ParamSpec("_Arguments")
+
+
+def joined(service: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """Run in the caller's transaction, in one of its own when there is none.
+
+    Without a savepoint, which would be two round trips: what is wrong is refused before anything
+    is written.
+    """
+
+    @wraps(service)
+    def inside(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        if connection.in_atomic_block:
+            return service(*args, **kwargs)
+        with transaction.atomic():
+            return service(*args, **kwargs)
+
+    return inside
 
 
 def credit(
@@ -41,7 +65,7 @@ def credit(
     )
 
 
-@transaction.atomic
+@joined
 def credit_assignment(
     *,
     assignment: Assignment,
@@ -200,15 +224,9 @@ def _post(
     reason: str,
 ) -> Payable:
     """The earn posting and its payable under one key; the one already there when there is."""
-    expense, payable = open_accounts(
-        [expense_account(project_id, currency), payable_account(contractor_id, currency)]
-    )
-    posted = post(
-        kind="earn", key=key, postings=[(expense, -amount_cents), (payable, amount_cents)]
-    )
-    if posted is None:
-        return Payable.objects.get(source_key=key)
-    created = Payable.objects.create(
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("An earning belongs to its decision.")
+    created = Payable(
         source_key=key,
         contractor_id=contractor_id,
         project_id=project_id,
@@ -218,10 +236,18 @@ def _post(
         kind=kind,
         amount_cents=amount_cents,
         currency=currency,
-        transaction=posted,
         actor=actor,
         reason=reason,
+        state=Payable.State.ACCRUED,
     )
+    accounts = [expense_account(project_id, currency), payable_account(contractor_id, currency)]
+    if not _insert(created, accounts):
+        existing = Payable.objects.filter(source_key=key).first()
+        if existing is not None:
+            return existing
+        open_accounts(accounts)  # somebody's first earning
+        if not _insert(created, accounts):
+            return Payable.objects.get(source_key=key)
     record(
         "payable.accrued",
         actor=actor,
@@ -236,3 +262,60 @@ def _post(
         },
     )
     return created
+
+
+def _insert(payable: Payable, accounts: list[Account]) -> bool:
+    """Transaction, entries and payable in one statement: the hottest write of the platform.
+
+    False when the key was posted before, or an account is not open yet; then nothing is written.
+    """
+    expense, owed = accounts
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH expense AS (SELECT id FROM payouts_account WHERE code = %(expense)s),
+            owed AS (SELECT id FROM payouts_account WHERE code = %(owed)s),
+            posted AS (
+                INSERT INTO payouts_ledgertransaction (kind, idempotency_key)
+                SELECT 'earn', %(key)s::text FROM expense, owed
+                ON CONFLICT (idempotency_key) DO NOTHING
+                RETURNING id
+            ), entries AS (
+                INSERT INTO payouts_entry (transaction_id, account_id, currency, amount_cents)
+                SELECT posted.id, owed.id, %(currency)s::text, %(cents)s::bigint FROM posted, owed
+                UNION ALL
+                SELECT posted.id, expense.id, %(currency)s::text, -%(cents)s::bigint
+                FROM posted, expense
+            )
+            INSERT INTO payouts_payable (source_key, contractor_id, project_id, assignment_id,
+                submission_id, price_version_id, kind, amount_cents, currency, state,
+                transaction_id, actor_id, reason)
+            SELECT %(key)s::text, %(contractor)s::bigint, %(project)s::bigint,
+                %(assignment)s::bigint, %(submission)s::bigint, %(price)s::bigint,
+                %(kind)s::text, %(cents)s::bigint, %(currency)s::text, 'accrued', posted.id,
+                %(actor)s::bigint, %(reason)s::text
+            FROM posted
+            RETURNING id, transaction_id, accrued_at
+            """,
+            {
+                "expense": expense.code,
+                "owed": owed.code,
+                "key": payable.source_key,
+                "contractor": payable.contractor_id,
+                "project": payable.project_id,
+                "assignment": payable.assignment_id,
+                "submission": payable.submission_id,
+                "price": payable.price_version_id,
+                "kind": str(payable.kind),
+                "cents": payable.amount_cents,
+                "currency": payable.currency,
+                "actor": payable.actor_id,
+                "reason": payable.reason,
+            },
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return False
+    payable.pk, payable.transaction_id, payable.accrued_at = row
+    payable._state.adding = False
+    return True

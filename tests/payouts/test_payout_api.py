@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from achkit import parse, validate
 from cryptography.fernet import Fernet, InvalidToken
+from django.test import Client
 from django.utils import timezone
 
 import verify_statement
-from contractors.models import Contractor
+from contractors.models import Contractor, User
 from payouts import queries
 from payouts.encryption import decrypt_json
 from payouts.models import Payout, PayoutMethod
@@ -197,3 +198,15 @@ def test_keys_rotate(settings: Any) -> None:
     settings.FIELD_ENCRYPTION_KEYS = [base64.urlsafe_b64encode(b"x" * 32).decode()]
     with pytest.raises(InvalidToken):
         decrypt_json(PayoutMethod.objects.get().details)
+
+
+def test_finance_pages_in_the_admin(finance: Finance) -> None:
+    finance.payee(200)
+    run = finance.approved()
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("root@example.org", factories.PASSWORD))
+    pages = {"payoutrun": run.pk, "payout": run.payouts.get().pk}
+    for model, pk in pages.items():
+        assert "$2.00" in browser.get(f"/admin/payouts/{model}/").content.decode()
+        assert browser.get(f"/admin/payouts/{model}/{pk}/change/").status_code == 200
+        assert browser.get(f"/admin/payouts/{model}/add/").status_code == 403
