@@ -173,7 +173,7 @@ def write_clip(
             out.mux(sound.encode(None))
 
 
-def read_barcode(picture: NDArray[np.uint8]) -> int | None:
+def read_barcode(picture: NDArray[Any]) -> int | None:
     """The frame number in a picture (height, width[, colours]) of any size, or None.
 
     The inverse of the drawing: proof that a frame is the frame it is said to be.
