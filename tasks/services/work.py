@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from annotation_platform.clock import database_now
 from contractors.models import User
@@ -91,16 +92,16 @@ def submit(
     usable = screening_verdict != Submission.Verdict.UNUSABLE
     check_timeline(segments, frame_count, locked.task.project.action_type_keys, usable=usable)
 
-    mine = Draft.objects.filter(task=locked.task_id, contractor=locked.contractor_id)
+    now, earlier_rounds, draft_revision = _what_came_before(locked)
     submission = Submission.objects.create(
         assignment=locked,
-        round=locked.submissions.count() + 1,
+        round=earlier_rounds + 1,
         screening_verdict=screening_verdict,
         screening=screening or {},
         frame_count=frame_count,
         segment_count=len(segments),
-        draft_revision=mine.values_list("revision", flat=True).first(),
-        submitted_at=database_now(),
+        draft_revision=draft_revision,
+        submitted_at=now,
     )
     ordered = sorted(segments, key=lambda s: (s.start_frame, s.end_frame, s.hands))
     rows = [
@@ -115,14 +116,61 @@ def submit(
         )
         for position, segment in enumerate(ordered)
     ]
-    Segment.objects.bulk_create(rows)
+    _insert(rows)
     # As a prefetch leaves them: whoever answers with the submission need not read them back.
     written = submission.segments.all()
-    written._result_cache = rows  # type: ignore[attr-defined]
+    written._result_cache = rows
     written._prefetch_done = True  # type: ignore[attr-defined]
     submission._prefetched_objects_cache = {"segments": written}  # type: ignore[attr-defined]
     _hand_in(locked, submission, actor=locked.contractor.user)
     return submission
+
+
+def _what_came_before(assignment: Assignment) -> tuple[datetime, int, int | None]:
+    """The database's clock, how many rounds were handed in, and the draft's revision."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT clock_timestamp(),
+                (SELECT count(*) FROM tasks_submission WHERE assignment_id = %s),
+                (SELECT revision FROM tasks_draft WHERE task_id = %s AND contractor_id = %s)
+            """,
+            [assignment.pk, assignment.task_id, assignment.contractor_id],
+        )
+        now, rounds, revision = cursor.fetchone()
+    return now, rounds, revision
+
+
+def _insert(rows: Sequence[Segment]) -> None:
+    """`bulk_create` at a quarter of its cost, which was a quarter of a submission of fifty."""
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO tasks_segment (
+                submission_id, position, start_frame, end_frame, hands, action_type, description
+            )
+            SELECT %s, * FROM unnest(
+                %s::integer[], %s::integer[], %s::integer[], %s::smallint[], %s::text[], %s::text[]
+            )
+            RETURNING position, id
+            """,
+            [
+                rows[0].submission_id,
+                [row.position for row in rows],
+                [row.start_frame for row in rows],
+                [row.end_frame for row in rows],
+                [row.hands for row in rows],
+                [row.action_type for row in rows],
+                [row.description for row in rows],
+            ],
+        )
+        ids = dict(cursor.fetchall())
+    for row in rows:
+        row.pk = ids[row.position]
+        row._state.adding = False
+        row._state.db = connection.alias
 
 
 def submit_overdue_rework(*, batch: int = 500) -> int:

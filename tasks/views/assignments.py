@@ -31,11 +31,13 @@ from tasks.serializers import (
     DraftSerializer,
     LiveAssignmentSerializer,
     OptionalReason,
+    ScreeningSerializer,
     SubmissionInput,
     SubmissionSerializer,
 )
 from tasks.serializers_pay import HeartbeatInput, HeartbeatSerializer
 from tasks.services.work import etag
+from tasks.timeline_json import read_segments
 from timelines.segment import Segment
 from videos.queries import frame_times_document
 from videos.serializers import FrameTimesSerializer
@@ -195,12 +197,10 @@ class AssignmentViewSet(
         """Hand the timeline in. A problem in it is located (`segment`, `frame`); nothing is saved
         then and the claim goes on."""
         assignment = self.get_object()
-        serializer = SubmissionInput(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        screening = dict(serializer.validated_data["screening"])
+        segments, screening = _read_work(request.data)
         submission = services.submit(
             assignment=assignment,
-            segments=[Segment(**row) for row in serializer.validated_data["segments"]],
+            segments=segments,
             screening_verdict=screening.pop("verdict"),
             screening=screening,
         )
@@ -250,6 +250,18 @@ class SubmissionViewSet(
         if getattr(self, "swagger_fake_view", False):
             return Submission.objects.none()
         return visible_submissions(signed_in(self.request)).prefetch_related("segments")
+
+
+def _read_work(data: Any) -> tuple[list[Segment], dict[str, Any]]:
+    if isinstance(data, dict):
+        segments = read_segments(data.get("segments"))
+        screening = ScreeningSerializer(data=data.get("screening"))
+        if segments is not None and screening.is_valid():
+            return segments, dict(screening.validated_data)
+    serializer = SubmissionInput(data=data)
+    serializer.is_valid(raise_exception=True)
+    rows = serializer.validated_data["segments"]
+    return [Segment(**row) for row in rows], dict(serializer.validated_data["screening"])
 
 
 def _expected_revision(request: Request) -> int:
