@@ -9,11 +9,13 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from tasks.models import (
+    ActiveTime,
     Assignment,
     Funding,
     Guideline,
     PriceVersion,
     Project,
+    ProjectPace,
     Qualification,
     Submission,
     Task,
@@ -84,4 +86,16 @@ class FundingAdmin(ReadOnly):
 @admin.register(Qualification)
 class QualificationAdmin(ReadOnly):
     list_display = ["contractor_id", "project", "granted_at", "ended_at", "reason"]
+    list_select_related = ["project"]
+
+
+@admin.register(ActiveTime)
+class ActiveTimeAdmin(ReadOnly):
+    list_display = ["assignment_id", "project_id", "active_ms", "beats", "last_active_at"]
+
+
+@admin.register(ProjectPace)
+class ProjectPaceAdmin(ReadOnly):
+    list_display = ["project", "samples", "median_active_ms", "cents_per_hour", "below_floor"]
+    list_filter = ["below_floor"]
     list_select_related = ["project"]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Exists, Max, OuterRef, QuerySet, Sum
-from django.db.models.functions import Now
+from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, Now
 
 from annotation_platform.clock import database_now
 from contractors.models import Contractor
 from tasks.models import (
     Assignment,
+    BudgetShare,
     Draft,
+    Funding,
     Guideline,
     GuidelineAcknowledgement,
     PriceVersion,
@@ -65,6 +68,45 @@ def free_budget_cents(project: Project) -> int | None:
         return None
     total: int = project.budget_shares.aggregate(total=Sum("free_cents"))["total"]
     return total
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Where a project's money is: `funded = free + reserved + spent`, in cents."""
+
+    limited: bool
+    funded_cents: int
+    free_cents: int
+    reserved_cents: int
+    spent_cents: int
+
+
+def budget(project: Project) -> Budget:
+    """The project's budget in one statement; all zeros when it was never funded.
+
+    Reserved is the price of what is held or undecided; what is neither free nor reserved was
+    earned.
+    """
+    funded = Funding.objects.filter(project=OuterRef("pk")).order_by().values("project")
+    free = BudgetShare.objects.filter(project=OuterRef("pk")).order_by().values("project")
+    held = (
+        Assignment.objects.filter(
+            task__project=OuterRef("pk"),
+            state__in=[*Assignment.LEASED, Assignment.State.SUBMITTED],
+        )
+        .order_by()
+        .values("task__project")
+    )
+    row = Project.objects.filter(pk=project.pk).values_list(
+        "budget_limited",
+        Coalesce(Subquery(funded.values(total=Sum("amount_cents"))), 0),
+        Coalesce(Subquery(free.values(total=Sum("free_cents"))), 0),
+        Coalesce(Subquery(held.values(total=Sum("price_cents"))), 0),
+    )[0]
+    limited, put_in, left, reserved = row
+    if not limited:
+        return Budget(False, 0, 0, 0, 0)
+    return Budget(True, put_in, left, reserved, put_in - left - reserved)
 
 
 def live_assignment_ids(contractor: Contractor, project: Project) -> QuerySet[Assignment, int]:

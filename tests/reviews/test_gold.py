@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from tasks.services import pause_task, record_decision, submit
 from tasks.services import release as release_claim
 from tests import factories
 from tests.factories import client_for
+from tests.races.together import run_together
 from tests.raw_sql import execute
 from tests.reviews.scene import CLOSE, FAR, GOOD, handed_in
 from timelines.segment import Hands, Segment, Timeline
@@ -362,6 +364,21 @@ def test_the_rule_can_be_switched_off() -> None:
     rules(project, last_scores=1, suspend_below=0)
     works_on_gold(project, factories.worker(project), FAR)
     assert not Restriction.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_hand_ins_scored_at_once_count_once() -> None:
+    project = factories.project(overlap=1, live_claim_cap=9)
+    rules(project, last_scores=2)
+    person = factories.worker(project)
+    ids = []
+    for task in factories.open_tasks(project, 2):
+        gold(task)
+        ids.append(factories.submitted(factories.claimed(project, person), FAR).pk)
+    results = run_together([partial(services.score_gold, pk) for pk in ids * 4])
+    assert [r for r in results if isinstance(r, Exception)] == []
+    assert sum(isinstance(r, GoldScore) for r in results) == 2
+    assert (GoldScore.objects.count(), Restriction.objects.count()) == (2, 1)
 
 
 # --- nobody can tell --------------------------------------------------------------------

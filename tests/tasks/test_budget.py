@@ -361,6 +361,33 @@ def test_fundings_are_for_managers_and_finance() -> None:
     assert client_for(factories.manager()).post("/api/v1/projects/0/fundings/").status_code == 404
 
 
+def test_where_the_money_is(django_assert_num_queries: Any) -> None:
+    project = factories.project(live_claim_cap=5)
+    client = client_for(factories.finance())
+    address = f"/api/v1/projects/{project.pk}/budget/"
+    never = {"limited": False, "funded_cents": 0, "free_cents": 0, "reserved_cents": 0,
+             "spent_cents": 0}  # fmt: skip
+    assert client.get(address).json() == never
+    services.fund(actor=None, project=project, amount_cents=10_000, reason="Pilot")
+    project.refresh_from_db()
+    factories.open_tasks(project, 3)
+    person = factories.worker(project)
+    close(factories.submitted(factories.claimed(project, person)), "accepted")
+    factories.submitted(factories.claimed(project, person))
+    factories.claimed(project, person)
+    bonus(project, 300)
+    with django_assert_num_queries(3):  # token and person, project, budget
+        told = client.get(address).json()
+    assert told == {
+        "limited": True, "funded_cents": 10_000, "free_cents": 10_000 - 3 * 1600 - 300,
+        "reserved_cents": 3200, "spent_cents": 1900,
+    }  # fmt: skip
+    assert told["spent_cents"] == balance(project)["earned"]
+    for stranger in (person, factories.reviewer()):
+        assert client_for(stranger).get(address).status_code == 403
+    assert client_for(None).get(address).status_code == 401
+
+
 def test_the_list_takes_two_queries(django_assert_num_queries: Any) -> None:
     project = funded(1)
     client = client_for(factories.manager())
