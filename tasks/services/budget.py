@@ -6,11 +6,11 @@ A project that was never funded is not limited.
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Sum
 
 from contractors.models import User
 from events.services import record
-from tasks.models import BudgetShare, Funding, Project
+from tasks.models import Assignment, BudgetShare, Funding, Project
 from tasks.models.budget import SHARES
 from tasks.problems import BudgetExhausted
 
@@ -19,8 +19,12 @@ from tasks.problems import BudgetExhausted
 def fund(*, actor: User | None, project: Project, amount_cents: int, reason: str) -> Funding:
     """Put money into the budget, or take free money out with a negative amount.
 
+    The first funding limits the project and has to cover what is held or undecided at that
+    moment: that was claimed without a reservation and gives its price back like the rest.
+
     Raises `BudgetExhausted` when more would be taken out than is free.
     """
+    held_cents = 0
     locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if not locked.budget_limited:
         BudgetShare.objects.bulk_create(
@@ -28,7 +32,10 @@ def fund(*, actor: User | None, project: Project, amount_cents: int, reason: str
         )
         locked.budget_limited = True
         locked.save(update_fields=["budget_limited"])
-    _spread(locked, amount_cents)
+        held_cents = _held_cents(locked)
+        if amount_cents < held_cents:
+            raise BudgetExhausted(f"Claims hold {held_cents} cents already: fund those first.")
+    _spread(locked, amount_cents - held_cents)
     funding = Funding.objects.create(
         project=locked, amount_cents=amount_cents, reason=reason, created_by=actor
     )
@@ -75,6 +82,13 @@ def give_back(project: Project, amount_cents: int) -> None:
         return
     share = _any_share(project)
     BudgetShare.objects.filter(pk=share.pk).update(free_cents=F("free_cents") + amount_cents)
+
+
+def _held_cents(project: Project) -> int:
+    held = Assignment.objects.filter(
+        task__project=project, state__in=[*Assignment.LEASED, Assignment.State.SUBMITTED]
+    )
+    return int(held.aggregate(total=Sum("price_cents"))["total"] or 0)
 
 
 def _take(project: Project, amount_cents: int) -> bool:

@@ -281,6 +281,25 @@ def test_a_project_without_a_budget_is_not_limited() -> None:
     assert not BudgetShare.objects.exists()
 
 
+def test_the_first_funding_covers_what_is_held_already() -> None:
+    project = factories.project(live_claim_cap=5)
+    factories.open_tasks(project, 4)
+    person = factories.worker(project)
+    live, handed_in, _ = (factories.claimed(project, person) for _ in range(3))
+    factories.submitted(handed_in)
+    with pytest.raises(problems.BudgetExhausted, match="4800 cents"):
+        services.fund(actor=None, project=project, amount_cents=4799, reason="Too little")
+    assert not BudgetShare.objects.exists()
+    project.refresh_from_db()
+    assert not project.budget_limited
+    services.fund(actor=None, project=project, amount_cents=5000, reason="Pilot")
+    assert balance(project) == {"free": 200, "reserved": 4800, "earned": 0}
+    services.return_task(assignment=live)
+    assert balance(project) == {"free": 1800, "reserved": 3200, "earned": 0}
+    close(handed_in.submissions.get(), "rejected")
+    assert balance(project) == {"free": 3400, "reserved": 1600, "earned": 0}
+
+
 # --- what the database refuses ----------------------------------------------------------
 
 
