@@ -104,23 +104,27 @@ class Cluster:
     def seeded(self, database: str, plan: Plan) -> dict[str, Any]:
         """Make and fill a database; returns what `benchmarks.seed` printed."""
         self.sql(f'CREATE DATABASE "{database}" TEMPLATE template0 ENCODING UTF8')
-        environment = self.environment(database)
-        for command in (
-            ["manage.py", "migrate", "--no-input", "--verbosity=0"],
-            ["-m", "benchmarks.seed", *_options(plan)],
-        ):
-            done = subprocess.run(
-                [sys.executable, *command],
-                env=environment,
-                cwd=self.program_root,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode != 0:
-                raise RuntimeError(f"{command} failed:\n{done.stdout}\n{done.stderr}"[-4000:])
-        made: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        self._run(database, "manage.py", "migrate", "--no-input", "--verbosity=0")
+        return self.run_seed(database, plan)
+
+    def run_seed(self, database: str, plan: Plan) -> dict[str, Any]:
+        """Fill a migrated database. Raises `RuntimeError` when it is not empty."""
+        said = self._run(database, "-m", "benchmarks.seed", *_options(plan))
+        made: dict[str, Any] = json.loads(said.splitlines()[-1])
         return made
+
+    def _run(self, database: str, *command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *command],
+            env=self.environment(database),
+            cwd=self.program_root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{command} failed:\n{done.stdout}\n{done.stderr}"[-4000:])
+        return done.stdout
 
     def pgbench(self, database: str, script: str, *, clients: int, transactions: int) -> Pgbench:
         """Run a script `transactions` times in all; prepared statements, warm connections."""

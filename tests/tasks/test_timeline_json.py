@@ -16,7 +16,7 @@ PLAIN: dict[str, Any] = {
     "end_frame": 90,
     "hands": "both",
     "action_type": "pick_up",
-    "description": "Pick up the cup – 拿杯子",
+    "description": "Pick up the cup, 拿杯子",
 }
 
 
