@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import signal
 import sys
 import time
 from multiprocessing import get_context
@@ -65,8 +66,9 @@ WITH numbered AS (
     SELECT p.id, n.n, n.person FROM posted p JOIN numbered n ON p.idempotency_key = 'bonus:' || n.n
 ), entries AS (
     INSERT INTO payouts_entry (transaction_id, account_id, currency, amount_cents)
-    SELECT m.id, a.id, 'USD', CASE WHEN a.contractor_id IS NULL THEN -1600 ELSE 1600 END
-    FROM matched m JOIN account a ON a.contractor_id = m.person OR a.contractor_id IS NULL
+    SELECT m.id, a.id, 'USD', 1600 FROM matched m JOIN account a ON a.contractor_id = m.person
+    UNION ALL
+    SELECT m.id, a.id, 'USD', -1600 FROM matched m, account a WHERE a.contractor_id IS NULL
 )
 INSERT INTO payouts_payable (source_key, contractor_id, project_id, kind, amount_cents, currency,
     state, transaction_id, reason)
@@ -88,6 +90,7 @@ def main() -> None:
     parser.add_argument("--payables", type=int, default=100_000)
     parser.add_argument("--contractors", type=int, default=10_000)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # `timeout`: stop the servers too
 
     from annotation_platform.embedded.throwaway import ThrowAwayServices
 
