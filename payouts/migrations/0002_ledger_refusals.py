@@ -37,7 +37,6 @@ DECLARE
     a record;
     new_balance bigint;
 BEGIN
-    PERFORM set_config('payouts.checked', '', true);
     SELECT kind, sealed_xid, sealed_at INTO t
         FROM payouts_ledgertransaction WHERE id = NEW.transaction_id;
     SELECT code, kind, currency, floor_cents INTO a
@@ -98,9 +97,8 @@ DROP FUNCTION payouts_guard_balance();
 
 # Deferred: entries come after their transaction's row. On that row, so that a transaction
 # without entries is looked at too; and on each entry, because SET CONSTRAINTS ... IMMEDIATE can
-# have had the row's check over before a further entry is added. `payouts.checked` remembers the
-# transaction just found right until the next entry, so that each is looked at once and not once
-# per entry.
+# have had the row's check over before a further entry is added. Nothing is remembered between the
+# two: what a session can set, a session could use to switch the refusal off.
 BALANCED = """
 CREATE FUNCTION payouts_check_transaction(checked_id bigint) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -158,21 +156,16 @@ BEGIN
         RAISE EXCEPTION 'ledger transaction % is not the exact opposite of %',
             checked_id, t.reverses_id USING ERRCODE = 'check_violation';
     END IF;
-    PERFORM set_config('payouts.checked', checked_id::text, true);
 END $$;
 
 CREATE FUNCTION payouts_transaction_balances() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF current_setting('payouts.checked', true) IS DISTINCT FROM NEW.id::text THEN
-        PERFORM payouts_check_transaction(NEW.id);
-    END IF;
+    PERFORM payouts_check_transaction(NEW.id);
     RETURN NULL;
 END $$;
 CREATE FUNCTION payouts_entry_balances() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF current_setting('payouts.checked', true) IS DISTINCT FROM NEW.transaction_id::text THEN
-        PERFORM payouts_check_transaction(NEW.transaction_id);
-    END IF;
+    PERFORM payouts_check_transaction(NEW.transaction_id);
     RETURN NULL;
 END $$;
 
