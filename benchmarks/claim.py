@@ -57,6 +57,7 @@ class Queue:
     tasks: int
     claims: Claims
     people: Iterator[int]
+    seed_seconds: float = 0.0
     client_cpu: float = 0.0
     client_requests: int = 0
     _fixed: list[int] = field(default_factory=list)
@@ -109,11 +110,12 @@ def _round(figures: Figures, operation: str, server: float, database: float) -> 
 @contextlib.contextmanager
 def queue(cluster: Cluster, database: str, plan: Plan) -> Iterator[Queue]:
     """Seed a database and serve it, warm: every thread has prepared its statements."""
-    project = cluster.seeded(database, plan)["project"]
+    seeded = cluster.seeded(database, plan)
     with platform_server(cluster, database) as server:
         # The first contractor may be a veteran (`Plan`), the others are all alike.
         people = iter(range(2, plan.contractors + 1))
-        made = Queue(cluster, server, database, plan.tasks, Claims(project), people)
+        claims, seconds = Claims(seeded["project"]), sum(seeded["seconds"].values())
+        made = Queue(cluster, server, database, plan.tasks, claims, people, seconds)
         made.cycle(clients=16, times=96, autosaves=1)
         made.claim(clients=16, times=96)
         yield made
@@ -165,7 +167,7 @@ def report(made: Queue, clients: Sequence[int], found: dict[tuple[str, int], Sum
         verdict(f"p99 ÷ p50 of the claim, {most} clients", claim.p99 / claim.p50, 3, at_most=True),
         f"- database CPU of a claim ÷ pgbench's: {claim.database / limit.database:.2f};"
         f" the load generator took {of_client:.2f} ms of CPU a request;"
-        f" server {made.server.memory_mb():.0f} MB",
+        f" server {made.server.memory_mb():.0f} MB; seeded in {made.seed_seconds:.0f} s",
     ]
 
 
@@ -216,7 +218,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print("\n" + HEAD)
                 print("\n".join(report(made, clients, compare(made, clients, sizes))), flush=True)
                 if options.label_studio:
-                    lines = against_label_studio(made, options.label_studio, clients, sizes)
+                    peer, most = options.label_studio, clients[-1:]
+                    lines = against_label_studio(made, peer, most, sizes)
                     print("\n".join(lines), flush=True)
     print(machine())
 
