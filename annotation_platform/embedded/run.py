@@ -178,6 +178,7 @@ class _Run:
         self.env["HOST"], self.env["PORT"] = options.host, str(options.port)
         for key, value in {
             "SECRET_KEY": _kept_secret(run_dir / "secret-key"),
+            "FIELD_ENCRYPTION_KEYS": _kept_secret(run_dir / "field-key", size=32) + "=",
             "ALLOWED_HOSTS": hosts,
             "SITE_URL": options.address,
             "MEDIA_ROOT": str(run_dir / "media"),
@@ -366,11 +367,12 @@ def _next_free(options: Options) -> int:
     return next((port for port in candidates if is_free(options.host, port)), 8888)
 
 
-def _kept_secret(path: Path) -> str:
+def _kept_secret(path: Path, size: int = 48) -> str:
+    """URL-safe text of `size` random bytes, made once and kept where only this user reads it."""
     with contextlib.suppress(FileNotFoundError):
         if kept := path.read_text().strip():
             return kept
-    fresh = secrets.token_urlsafe(48)
+    fresh = secrets.token_urlsafe(size)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(fresh)
     return fresh

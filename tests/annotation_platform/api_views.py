@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404
-from django.urls import path
+from django.urls import include, path
 from rest_framework import exceptions, serializers, status
 from rest_framework.generics import ListAPIView
 from rest_framework.permissions import AllowAny
@@ -151,4 +151,5 @@ urlpatterns = [
             "IsStaff",
         )
     ],
+    path("", include("web.urls")),  # the page that says "nothing here" links home
 ]

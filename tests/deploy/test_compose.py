@@ -25,6 +25,7 @@ EXAMPLE = (PROJECT_ROOT / "deploy" / "env.example").read_text()
 VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>[A-Z0-9_]+)(?P<operator>:[?-])?(?P<rest>[^}]*)\}")
 FILLED_IN = {
     "SECRET_KEY": "k" * 64,
+    "FIELD_ENCRYPTION_KEYS": "a" * 43 + "=",
     "POSTGRES_PASSWORD": "postgres-password",
     "VALKEY_PASSWORD": "valkey-password",
     "S3_ACCESS_KEY": "access",
@@ -80,7 +81,13 @@ def test_no_secret_has_a_default_and_the_example_names_every_required_variable()
     assert bare == set()
     assert not [name for name in with_default if re.search("KEY|PASSWORD|SECRET", name)]
     assert required == set(re.findall(r"^([A-Z0-9_]+)=", EXAMPLE, re.MULTILINE)) == set(FILLED_IN)
-    for name in ("SECRET_KEY", "POSTGRES_PASSWORD", "VALKEY_PASSWORD", "S3_SECRET_KEY"):
+    for name in (
+        "SECRET_KEY",
+        "FIELD_ENCRYPTION_KEYS",
+        "POSTGRES_PASSWORD",
+        "VALKEY_PASSWORD",
+        "S3_SECRET_KEY",
+    ):
         assert re.search(rf"^{name}=$", EXAMPLE, re.MULTILINE), f"{name} has a value in the example"
 
 
