@@ -12,6 +12,7 @@ the first one waited: it counts the person's live claims and the task's slots, a
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from django.db import connection
 from django.db.models import Model
 
 from tasks.models import Assignment, Guideline, Project, QueueOrder, Task
-from videos.models import Video
+from videos.models import Video, VideoJob
 
 PICK = """
 WITH person AS MATERIALIZED (
@@ -150,7 +151,10 @@ WITH slot AS (
         jsonb_build_object('task_id', task_id, 'slot', slot, 'price_cents', price_cents)
     FROM claimed
 )
-SELECT {columns}
+SELECT {columns}, (
+    SELECT jsonb_agg(jsonb_build_array(job.id, job.video_id, job.stage, job.state, job.result))
+    FROM videos_videojob job WHERE job.video_id = video.id
+) AS jobs
 FROM claimed
 JOIN tasks_task task ON task.id = claimed.task_id
 JOIN tasks_project project ON project.id = task.project_id
@@ -312,4 +316,14 @@ def _joined(row: Sequence[Any]) -> Assignment:
     task.video = _VIDEO.read(values)
     claimed.task = task
     claimed.guideline = _GUIDELINE.read(values)
+    _prefetch_jobs(task.video, json.loads(next(values) or "[]"))
     return claimed
+
+
+def _prefetch_jobs(video: Video, rows: list[list[Any]]) -> None:
+    """All jobs of the video, as `prefetch_related("jobs")` leaves them."""
+    jobs = video.jobs.all()
+    names = ["id", "video_id", "stage", "state", "result"]  # in the model's order
+    jobs._result_cache = [VideoJob.from_db("default", names, row) for row in rows]
+    jobs._prefetch_done = True  # type: ignore[attr-defined]
+    video._prefetched_objects_cache = {"jobs": jobs}  # type: ignore[attr-defined]

@@ -65,7 +65,7 @@ def test_the_busy_routes_ask_the_database_little(
     first = claim(client, project).json()  # works the person's verdict out
 
     # Savepoint and release, which are BEGIN and COMMIT outside a test, count in each.
-    with django_assert_num_queries(6):  # token and person, pick, write, the video's proxy
+    with django_assert_num_queries(5):  # token and person, pick, write
         second = claim(client, project)
     told = second.json()
     again = client.get(f"/api/v1/assignments/{told['id']}/").json()

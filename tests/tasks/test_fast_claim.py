@@ -18,6 +18,7 @@ from tasks import guards, services
 from tasks.models import Assignment, BudgetShare, Project, Qualification, Task
 from tasks.services import fast_claim
 from tests import factories
+from videos.models import VideoJob
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +85,32 @@ def test_both_ways_make_the_same_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     assert sum(BudgetShare.objects.values_list("free_cents", flat=True)) == 100_000 - 2 * 1600
     assert Task.objects.get(pk=quick.task_id).state == "filled"
+
+
+def test_the_claim_brings_what_its_holder_is_shown() -> None:
+    project, person = ready()
+    video = Task.objects.order_by("pk")[0].video
+    for stage in (VideoJob.Stage.PROXY, VideoJob.Stage.SCREEN):
+        VideoJob.objects.create(
+            video=video, stage=stage, state="done", finished_at=timezone.now(),
+            result={"files": {"a": f"{stage}.mp4"}},
+        )  # fmt: skip
+    claimed = fast(person, project)
+    assert claimed is not None
+    stored = Assignment.objects.get(pk=claimed.pk)
+    for name in ("key", "title", "frame_count", "duration_ticks", "width", "sha256"):
+        assert getattr(claimed.task.video, name) == getattr(stored.task.video, name)
+    assert claimed.task.video.times == stored.task.video.times
+    assert claimed.task.project.action_types == project.action_types
+    assert claimed.guideline.version == stored.guideline.version
+    assert (claimed.task.state, claimed.task.held_slots) == (
+        stored.task.state,
+        stored.task.held_slots,
+    )
+    jobs = {(job.pk, job.stage, job.state): job.result for job in claimed.task.video.jobs.all()}
+    assert jobs == {(job.pk, job.stage, job.state): job.result for job in VideoJob.objects.all()}
+    assert len(jobs) == 2
+    assert claimed.task.video.jobs.filter(stage="proxy").count() == 1
 
 
 def test_each_claim_takes_its_price_from_exactly_one_share() -> None:
