@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Avg, Count, QuerySet, Variance
 
 from contractors.models import Contractor
 from reviews.models import GoldReference, GoldScore, GoldSettings, GoldSuspension
+from reviews.skill import Seen
 from tasks.models import Assignment, Project, Submission, Task
 from tasks.rules import KEEPS_SLOT
 
@@ -112,3 +113,19 @@ def accepted_submission(task: Task) -> Submission | None:
         .order_by("pk")
         .first()
     )
+
+
+def gold_seen(project: Project) -> list[Seen]:
+    """What each annotator's scores against hidden references look like, in one query."""
+    rows = (
+        GoldScore.objects.filter(project=project)
+        .order_by()
+        .values("contractor_id")
+        .annotate(count=Count("pk"), mean=Avg("s"), variance=Variance("s", sample=True))
+    )
+    return [Seen(**row) for row in rows]
+
+
+def works_in(project_id: int, person_id: int) -> bool:
+    """Whether this person annotates in the project: then its gold is none of their business."""
+    return Assignment.objects.filter(contractor=person_id, task__project=project_id).exists()

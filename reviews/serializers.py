@@ -304,17 +304,29 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         read_only_fields = [name for name in fields if name != "kind"]
 
 
+class GoldSkillSerializer(serializers.Serializer[dict[str, Any]]):
+    """The same from scores against hidden references."""
+
+    count = serializers.IntegerField(help_text="Scores against a reference")
+    seen_mean = serializers.FloatField()
+    skill = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+
+
 class AnnotatorSerializer(serializers.Serializer[dict[str, Any]]):
-    """What is known about an annotator from agreement with others; see docs/agreement.md."""
+    """What is known about an annotator; see docs/agreement.md. Agreement with others and scores
+    against references are two scales and are not mixed."""
 
     contractor = serializers.IntegerField(source="contractor_id")
     count = serializers.IntegerField(help_text="Scores with another annotator")
-    seen_mean = serializers.FloatField(help_text="Plain mean of S")
-    mean_rq = serializers.FloatField()
+    seen_mean = serializers.FloatField(allow_null=True, help_text="Plain mean of S")
+    mean_rq = serializers.FloatField(allow_null=True)
     mean_boundary_error_ms = serializers.FloatField(allow_null=True)
-    skill = serializers.FloatField(help_text="S to expect of their next work")
-    low = serializers.FloatField(help_text="90 % interval of the skill")
-    high = serializers.FloatField()
+    skill = serializers.FloatField(allow_null=True, help_text="S to expect of their next work")
+    low = serializers.FloatField(allow_null=True, help_text="90 % interval of the skill")
+    high = serializers.FloatField(allow_null=True)
+    gold = GoldSkillSerializer(allow_null=True)
 
 
 class FigureSerializer(serializers.Serializer[dict[str, Any]]):

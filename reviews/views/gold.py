@@ -27,15 +27,13 @@ from reviews.gold_serializers import (
 )
 from reviews.models import GoldReference, GoldScore
 from reviews.views.signed_in import caller
-from tasks.models import Assignment, Project
+from tasks.models import Project
 from timelines.segment import Segment
 
 
 def _project(request: Request, project_id: int | str) -> Project:
     """The project; 404 to a manager who works in it: gold is hidden from those who annotate."""
-    if Assignment.objects.filter(
-        contractor=caller(request).pk, task__project=int(project_id)
-    ).exists():
+    if gold_queries.works_in(int(project_id), caller(request).pk):
         raise NotFound()
     return get_object_or_404(Project, pk=project_id)
 

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from annotation_platform.api.idempotency import idempotent
 from annotation_platform.api.permissions import IsManager, IsReviewerOrManager
-from reviews import queries, services
+from reviews import gold_queries, queries, services
 from reviews.models import Run
 from reviews.serializers import AnnotatorSerializer, ReliabilitySerializer, RunSerializer
 from reviews.skill import Seen, estimate_skills
@@ -81,12 +81,26 @@ class AnnotatorsView(APIView):
 
     @extend_schema(operation_id="projects_annotators", responses=AnnotatorSerializer(many=True))
     def get(self, request: Request, project_id: int) -> Response:
-        """Each annotator's skill with its uncertainty, from agreement with others, best first."""
-        scoring = services.current_scoring(get_object_or_404(Project, pk=project_id))
-        rows = queries.annotators_of(scoring)
+        """Each annotator's skill with its uncertainty, best first: from agreement with others,
+        and from scores against hidden references where there are any."""
+        project = get_object_or_404(Project, pk=project_id)
+        rows = queries.annotators_of(services.current_scoring(project))
         skills = estimate_skills(
             [Seen(r["contractor_id"], r["count"], r["mean"], r["variance"]) for r in rows]
         )
-        answer: Any = [row | skill.as_dict() for row, skill in zip(rows, skills, strict=True)]
+        hidden = gold_queries.works_in(project.pk, caller(request).pk)
+        seen = [] if hidden else gold_queries.gold_seen(project)
+        gold = {skill.contractor_id: skill.as_dict() for skill in estimate_skills(seen)}
+        answer: Any = [
+            row | skill.as_dict() | {"gold": gold.pop(skill.contractor_id, None)}
+            for row, skill in zip(rows, skills, strict=True)
+        ]
         answer.sort(key=lambda row: (-row["skill"], row["contractor_id"]))
+        nothing = dict.fromkeys(
+            ("seen_mean", "mean_rq", "mean_boundary_error_ms", "skill", "low", "high")
+        )
+        answer += [
+            {"contractor_id": person, "count": 0, **nothing, "gold": gold[person]}
+            for person in sorted(gold, key=lambda person: -gold[person]["skill"])
+        ]
         return Response(AnnotatorSerializer(answer, many=True).data)

@@ -285,6 +285,23 @@ def test_good_scores_qualify_with_evidence() -> None:
     assert Qualification.objects.count() == 1
 
 
+def test_skill_from_gold_stands_beside_skill_from_agreement() -> None:
+    project = factories.project(overlap=1, live_claim_cap=9)
+    rules(project, last_scores=9)
+    good, fair = factories.worker(project), factories.worker(project)
+    works_on_gold(project, good, GOOD, GOOD)
+    works_on_gold(project, fair, CLOSE)
+    address = f"/api/v1/projects/{project.pk}/annotators/"
+    body = client_for(factories.manager()).get(address).json()
+    assert [(row["contractor"], row["count"], row["skill"]) for row in body] == [
+        (good.pk, 0, None),
+        (fair.pk, 0, None),
+    ]
+    best, other = (row["gold"] for row in body)
+    assert (best["count"], best["seen_mean"]) == (2, 1.0)
+    assert best["low"] <= other["skill"] <= best["skill"] <= best["high"]
+
+
 def test_middling_scores_lead_to_nothing() -> None:
     project = factories.project(overlap=1, needs_qualification=False)
     rules(project, last_scores=2, qualify_at=0.9, suspend_below=0.1)

@@ -255,7 +255,7 @@ def test_annotators_and_their_skill(project: Project, django_assert_num_queries:
     services.work_on_run(services.start_run(actor=None, project=project, kind="rescore").pk)
     client = factories.client_for(factories.manager())
     address = f"/api/v1/projects/{project.pk}/annotators/"
-    with django_assert_num_queries(4):  # token, project, scoring, annotators
+    with django_assert_num_queries(6):  # token, project, scoring, annotators, own work, gold
         body = client.get(address).json()
     assert len(body) == 10
     assert body == sorted(body, key=lambda row: (-row["skill"], row["contractor"]))
