@@ -11,7 +11,6 @@ BENCHMARKS = {
     "diagnosis": "planted errors in real timelines, and what they are diagnosed as",
     "claim": "claims and whole cycles over HTTP beside pgbench",
     "growth": "what a claim costs as the queue, the history and the locks grow",
-    "label_studio": "the same cycle in Label Studio, when it is installed beside",
     "ledger": "earnings posted beside bare INSERTs of the same rows",
     "rescore": "a project scored anew by one worker, and where its time goes",
     "video": "each stage of the pipeline beside ffmpeg",
