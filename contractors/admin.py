@@ -10,6 +10,7 @@ from django.contrib.auth.forms import AdminUserCreationForm
 from django.forms import BaseInlineFormSet, Field, ModelForm
 from django.http import HttpRequest
 
+from annotation_platform.api.read_only import ReadOnlyAdmin
 from contractors import rules, services
 from contractors.models import (
     Contractor,
@@ -20,19 +21,6 @@ from contractors.models import (
     Restriction,
     User,
 )
-
-
-class ReadOnly:
-    """Shown, never changed: the services write it, with their events."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class UserCreationForm(AdminUserCreationForm[User]):
@@ -79,7 +67,7 @@ class RestrictionInline(ReadOnly, admin.TabularInline[Restriction, Contractor]):
 
 
 @admin.register(Contractor)
-class ContractorAdmin(ReadOnly, admin.ModelAdmin[Contractor]):
+class ContractorAdmin(ReadOnlyAdmin[Contractor]):
     list_display = ["user", "state", "applied_at", "activated_at"]
     list_filter = ["state"]
     list_select_related = ["user"]
@@ -88,7 +76,7 @@ class ContractorAdmin(ReadOnly, admin.ModelAdmin[Contractor]):
 
 
 @admin.register(Residence)
-class ResidenceAdmin(ReadOnly, admin.ModelAdmin[Residence]):
+class ResidenceAdmin(ReadOnlyAdmin[Residence]):
     list_display = ["contractor", "area", "valid", "declared_at"]
     list_filter = ["area"]
     list_select_related = ["contractor"]
@@ -96,7 +84,7 @@ class ResidenceAdmin(ReadOnly, admin.ModelAdmin[Residence]):
 
 
 @admin.register(Restriction)
-class RestrictionAdmin(ReadOnly, admin.ModelAdmin[Restriction]):
+class RestrictionAdmin(ReadOnlyAdmin[Restriction]):
     list_display = ["contractor", "scope", "cause", "starts_at", "ends_at", "lifted_at"]
     list_filter = ["appeal_state"]
     list_select_related = ["contractor"]

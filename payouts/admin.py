@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
 from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
 
+from annotation_platform.api.read_only import ReadOnlyAdmin
 from payouts.models import (
     Account,
     Entry,
@@ -21,26 +18,9 @@ from payouts.models import (
 )
 from payouts.rules import money
 
-Row = TypeVar("Row", bound=Model)
-
-
-class ReadOnly(admin.ModelAdmin[Row]):
-    """Rows that nobody adds, changes or deletes by hand."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
 
 @admin.register(Account)
-class AccountAdmin(ReadOnly[Account]):
+class AccountAdmin(ReadOnlyAdmin[Account]):
     list_display = ["code", "kind", "currency", "balance"]
     list_filter = ["kind", "currency"]
     list_select_related = ["balance"]
@@ -59,7 +39,7 @@ class EntryInline(admin.TabularInline[Entry, LedgerTransaction]):
 
 
 @admin.register(LedgerTransaction)
-class LedgerTransactionAdmin(ReadOnly[LedgerTransaction]):
+class LedgerTransactionAdmin(ReadOnlyAdmin[LedgerTransaction]):
     list_display = ["id", "occurred_at", "kind", "idempotency_key", "reverses"]
     list_filter = ["kind"]
     list_select_related = ["reverses"]
@@ -68,7 +48,7 @@ class LedgerTransactionAdmin(ReadOnly[LedgerTransaction]):
 
 
 @admin.register(Payable)
-class PayableAdmin(ReadOnly[Payable]):
+class PayableAdmin(ReadOnlyAdmin[Payable]):
     list_display = ["id", "accrued_at", "contractor", "project", "kind", "amount", "state"]
     list_filter = ["state", "kind", "currency"]
     list_select_related = ["contractor", "project"]
@@ -92,7 +72,7 @@ class AttemptInline(admin.TabularInline[PayoutAttempt, Payout]):
 
 
 @admin.register(PayoutRun)
-class PayoutRunAdmin(ReadOnly[PayoutRun]):
+class PayoutRunAdmin(ReadOnlyAdmin[PayoutRun]):
     list_display = ["id", "state", "cut_off_at", "payout_count", "total", "approved_by"]
     list_filter = ["state"]
     list_select_related = ["approved_by"]
@@ -103,7 +83,7 @@ class PayoutRunAdmin(ReadOnly[PayoutRun]):
 
 
 @admin.register(Payout)
-class PayoutAdmin(ReadOnly[Payout]):
+class PayoutAdmin(ReadOnlyAdmin[Payout]):
     list_display = ["id", "run", "contractor", "rail", "amount", "state", "needs_person"]
     list_filter = ["needs_person", "state", "rail"]
     list_select_related = ["run", "contractor"]
@@ -116,6 +96,6 @@ class PayoutAdmin(ReadOnly[Payout]):
 
 
 @admin.register(Hold)
-class HoldAdmin(ReadOnly[Hold]):
+class HoldAdmin(ReadOnlyAdmin[Hold]):
     list_display = ["payable", "reason", "placed_by", "ends_at", "lifted_at"]
     list_select_related = ["payable", "placed_by"]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
 
+from annotation_platform.api.read_only import ReadOnlyAdmin
 from tasks.models import (
     ActiveTime,
     Assignment,
@@ -22,21 +19,8 @@ from tasks.models import (
 )
 
 
-class ReadOnly(admin.ModelAdmin[Model]):
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Project)
-class ProjectAdmin(ReadOnly):
+class ProjectAdmin(ReadOnlyAdmin[Project]):
     list_display = ["id", "name", "state", "policy", "overlap", "max_overlap", "budget_limited"]
     list_filter = ["state"]
     list_select_related = ["policy"]
@@ -44,19 +28,19 @@ class ProjectAdmin(ReadOnly):
 
 
 @admin.register(PriceVersion)
-class PriceVersionAdmin(ReadOnly):
+class PriceVersionAdmin(ReadOnlyAdmin[PriceVersion]):
     list_display = ["project", "number", "price_cents", "currency", "effective_at", "reason"]
     list_select_related = ["project"]
 
 
 @admin.register(Guideline)
-class GuidelineAdmin(ReadOnly):
+class GuidelineAdmin(ReadOnlyAdmin[Guideline]):
     list_display = ["project", "version", "title", "published_at"]
     list_select_related = ["project"]
 
 
 @admin.register(Task)
-class TaskAdmin(ReadOnly):
+class TaskAdmin(ReadOnlyAdmin[Task]):
     list_display = ["id", "project", "video", "state", "held_slots", "overlap", "priority"]
     list_filter = ["state", "project"]
     list_select_related = ["project", "video"]
@@ -64,38 +48,38 @@ class TaskAdmin(ReadOnly):
 
 
 @admin.register(Assignment)
-class AssignmentAdmin(ReadOnly):
+class AssignmentAdmin(ReadOnlyAdmin[Assignment]):
     list_display = ["id", "task_id", "contractor_id", "slot", "state", "claimed_at", "price_cents"]
     list_filter = ["state"]
     search_fields = ["=id", "=task__id", "=contractor__pk"]
 
 
 @admin.register(Submission)
-class SubmissionAdmin(ReadOnly):
+class SubmissionAdmin(ReadOnlyAdmin[Submission]):
     list_display = ["id", "assignment_id", "round", "state", "segment_count", "submitted_at"]
     list_filter = ["state", "screening_verdict"]
     search_fields = ["=id", "=assignment__id"]
 
 
 @admin.register(Funding)
-class FundingAdmin(ReadOnly):
+class FundingAdmin(ReadOnlyAdmin[Funding]):
     list_display = ["project", "amount_cents", "reason", "created_by", "created_at"]
     list_select_related = ["project", "created_by"]
 
 
 @admin.register(Qualification)
-class QualificationAdmin(ReadOnly):
+class QualificationAdmin(ReadOnlyAdmin[Qualification]):
     list_display = ["contractor_id", "project", "granted_at", "ended_at", "reason"]
     list_select_related = ["project"]
 
 
 @admin.register(ActiveTime)
-class ActiveTimeAdmin(ReadOnly):
+class ActiveTimeAdmin(ReadOnlyAdmin[ActiveTime]):
     list_display = ["assignment_id", "project_id", "active_ms", "beats", "last_active_at"]
 
 
 @admin.register(ProjectPace)
-class ProjectPaceAdmin(ReadOnly):
+class ProjectPaceAdmin(ReadOnlyAdmin[ProjectPace]):
     list_display = ["project", "samples", "median_active_ms", "cents_per_hour", "below_floor"]
     list_filter = ["below_floor"]
     list_select_related = ["project"]
