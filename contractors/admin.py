@@ -10,7 +10,7 @@ from django.contrib.auth.forms import AdminUserCreationForm
 from django.forms import BaseInlineFormSet, Field, ModelForm
 from django.http import HttpRequest
 
-from annotation_platform.api.read_only import ReadOnlyAdmin
+from annotation_platform.api.read_only import ReadOnly, ReadOnlyAdmin
 from contractors import rules, services
 from contractors.models import (
     Contractor,

@@ -11,12 +11,10 @@ from django.http import HttpRequest
 Row = TypeVar("Row", bound=Model)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Row]):
-    """Nobody adds, changes or deletes such a row by hand."""
+class ReadOnly:
+    """For an admin page or an inline: nobody adds, changes or deletes such a row by hand."""
 
-    show_full_result_count = False  # a count over a large table for a page of a hundred
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -24,3 +22,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Row]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class ReadOnlyAdmin(ReadOnly, admin.ModelAdmin[Row]):
+    show_full_result_count = False  # no count over a large table for a page of a hundred
