@@ -30,7 +30,13 @@ from benchmarks import label_studio
 from benchmarks.baseline import Baseline
 from benchmarks.load import Figures, Visitor, drive
 from benchmarks.seed import Plan, number
-from benchmarks.stack import PROJECT_ROOT, Cluster, Server, platform_server
+from benchmarks.stack import (
+    PROJECT_ROOT,
+    Cluster,
+    Server,
+    end_cleanly_on_sigterm,
+    platform_server,
+)
 from benchmarks.table import HEAD, Round, Summary, machine, row, verdict
 from benchmarks.visits import Claims, claim_visits
 
@@ -211,6 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     clients = [int(text) for text in options.clients.split(",")]
     sizes = Sizes(options.claims, options.cycles, options.rounds)
+    end_cleanly_on_sigterm()
     print(machine())
     with Cluster(program_root=options.root.resolve()) as cluster:
         for tasks in [number(text) for text in options.tasks.split(",")]:

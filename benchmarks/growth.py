@@ -32,7 +32,7 @@ from benchmarks import plans
 from benchmarks.claim import CAP, queue
 from benchmarks.load import Visitor
 from benchmarks.seed import Plan, number
-from benchmarks.stack import PROJECT_ROOT, Cluster
+from benchmarks.stack import PROJECT_ROOT, Cluster, end_cleanly_on_sigterm
 from benchmarks.table import Round, Summary, machine, verdict
 
 CLIENTS = 8
@@ -193,6 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, default=PROJECT_ROOT, help="checkout to measure")
     options = vars(parser.parse_args(arguments))
     chosen, root = options.pop("experiments"), options.pop("root")
+    end_cleanly_on_sigterm()
     print(machine())
     with Cluster(program_root=root.resolve()) as cluster:
         for name in chosen or EXPERIMENTS:

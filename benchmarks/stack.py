@@ -165,6 +165,11 @@ class Cluster:
         return tree_cpu(self.postgres.process.pid)
 
 
+def end_cleanly_on_sigterm() -> None:
+    """`timeout` and CI end a run with SIGTERM: stop the servers and delete the cluster then too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 @dataclass(frozen=True)
 class Pgbench:
     """Rate in transactions per second, sorted latencies in ms, CPU seconds of PostgreSQL."""
