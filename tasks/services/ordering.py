@@ -7,15 +7,16 @@ from django.db.models import F
 
 from tasks.models import Project, Task
 
-# Tasks that a claim holds at this moment are left for the next batch.
+# Tasks that a claim holds at this moment are left for the next batch. Materialised: a sub-select
+# with a limit may be run again for each row of a join, and then the limit holds for none of them.
 _SPREAD = """
-UPDATE tasks_task SET queue_order = %(order)s
-WHERE id IN (
+WITH batch AS MATERIALIZED (
     SELECT id FROM tasks_task
     WHERE project_id = %(project)s AND ended_at IS NULL AND queue_order <> %(order)s
     LIMIT %(batch)s
     FOR NO KEY UPDATE SKIP LOCKED
 )
+UPDATE tasks_task SET queue_order = %(order)s FROM batch WHERE tasks_task.id = batch.id
 """
 
 
