@@ -15,6 +15,7 @@ from pathlib import Path
 from annotation_platform.embedded.account import die_with_parent
 from annotation_platform.embedded.ports import free_port
 from annotation_platform.embedded.valkey import Valkey
+from tests.processes import alive_in_group
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 60.0
@@ -113,6 +114,8 @@ class ServerProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        # Its children are not ours to wait for, and the kernel ends them a moment later.
+        eventually(lambda: not alive_in_group(process.pid), what="the end of its children")
 
     def suspend(self) -> None:
         """SIGSTOP: it keeps its connections and messages but does nothing."""
