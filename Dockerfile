@@ -1,12 +1,21 @@
 # syntax=docker/dockerfile:1
 # Production image: web server, worker, beat and management commands are the same image.
 
+FROM node:22-bookworm-slim AS pages
+COPY web/workbench/ /src/web/workbench/
+COPY docs/openapi.yaml /src/docs/
+COPY timelines/lint_cases.json /src/timelines/
+WORKDIR /src/web/workbench
+RUN npm ci --ignore-scripts --no-audit --no-fund \
+    && npm run --silent types && npm run --silent build
+
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/venv
 COPY requirements.txt /src/
 RUN /opt/venv/bin/pip install --require-hashes --requirement /src/requirements.txt
 COPY . /src/
+COPY --from=pages /src/web/static/web/built/ /src/web/static/web/built/
 # The key is only for this one command; it never reaches the image that runs.
 RUN cd /src \
     && SECRET_KEY=only-for-collectstatic STATIC_ROOT=/opt/static \

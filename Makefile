@@ -3,7 +3,7 @@
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run demo-story test test-nightly check format schema lock bench agreement-docs clean set-up set-up-run
+.PHONY: help run demo-story test test-nightly check format schema lock bench agreement-docs clean set-up set-up-run set-up-web
 
 BIN := .venv/bin
 # Settings for commands that need neither a database nor a secret.
@@ -15,25 +15,27 @@ export PYTHON
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: set-up-run ## install, start everything on this machine, print the address (PORT=8000)
+run: set-up-run set-up-web ## install, start everything on this machine, print the address (PORT=8000)
 	@exec $(BIN)/python -m annotation_platform.embedded run
 
 demo-story: ## play the whole story against the running server (`make run` in another terminal)
 	@$(BIN)/python -m demo.story --url $(URL) $(ARGS)
 
-test: set-up ## install and run all tests but the nightly ones
+test: set-up set-up-web ## install and run all tests but the nightly ones
+	@scripts/web test
 	@$(BIN)/pytest -n $(TEST_JOBS) -m "not nightly" $(ARGS)
 
-test-nightly: set-up ## the slow tests
+test-nightly: set-up set-up-web ## the slow tests
 	@$(BIN)/pytest -m nightly $(ARGS)
 
-check: set-up ## formatting, lint, types, import rules, API schema, missing migrations
+check: set-up set-up-web ## formatting, lint, types, import rules, API schema, missing migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(OFFLINE) $(BIN)/mypy .
 	$(BIN)/lint-imports
 	@scripts/check-schema
 	$(OFFLINE) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	scripts/web check
 
 format: set-up ## let ruff format and mend what it can
 	$(BIN)/ruff check --fix .
@@ -53,11 +55,14 @@ agreement-docs: set-up ## draw the pictures of docs/agreement.md (installs matpl
 	@$(BIN)/python scripts/agreement_pictures.py
 
 clean: ## remove caches and .venv (kept data in .run stays)
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv web/workbench/node_modules web/static/web/built .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 set-up:
 	@scripts/set-up requirements-dev.txt
+
+set-up-web:
+	@scripts/web build
 
 set-up-run:
 	@scripts/set-up requirements.txt requirements-embedded.txt

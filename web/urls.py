@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from web.views import contractor, managing, reviewer, sign_in
+from web.views import contractor, managing, reviewer, sign_in, workbench
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", sign_in.home, name="home"),
@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("log-out/", LogoutView.as_view(), name="log-out"),
     path("work/", contractor.work, name="work"),
     path("work/claim/", contractor.claim, name="claim"),
+    path("work/assignments/<int:pk>/", workbench.workbench, name="workbench"),
     path("work/results/", contractor.results, name="results"),
     path("work/earnings/", contractor.earnings, name="earnings"),
     path("work/guidelines/<int:project_id>/", contractor.guideline, name="guideline"),

@@ -1,0 +1,77 @@
+"""A real Chromium against a live server.
+
+The browser is the one that is installed: CHROMIUM=/path, else the first on the PATH. Where there
+is none, these tests are skipped with that reason.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+
+if TYPE_CHECKING:  # models can be imported only once Django is set up
+    from pytest_django.live_server_helper import LiveServer
+
+    from contractors.models import Contractor, User
+    from tests.browser.people import SignIn
+
+# Playwright's synchronous API runs an event loop in the test's thread; the ORM is used from the
+# same thread, never from a coroutine.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    chosen = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if chosen is None:
+        pytest.skip("no Chromium on the PATH; install one or set CHROMIUM=/path/to/chromium")
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    return browser_type_launch_args | {
+        "executable_path": chosen,
+        "args": [
+            "--no-first-run",
+            "--disable-gpu",
+            "--disable-quic",
+            "--autoplay-policy=no-user-gesture-required",
+            *quiet,
+            *(["--no-sandbox"] if os.geteuid() == 0 else []),
+        ],
+    }
+
+
+@pytest.fixture
+def sign_in(live_server: LiveServer, context: BrowserContext) -> SignIn:
+    """Gives this browser the session of a person, as if they had logged in."""
+
+    def enter(person: User | Contractor, into: BrowserContext | None = None) -> None:
+        client = Client()
+        client.force_login(getattr(person, "user", person))  # type: ignore[arg-type]
+        cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+        (into or context).add_cookies(
+            [{"name": cookie.key, "value": cookie.value, "url": live_server.url}]
+        )
+
+    return enter
+
+
+@pytest.fixture
+def page(page: Page) -> Any:
+    """A page on which an uncaught error or a blocked script or style fails the test."""
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+
+    def heard(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            wrong.append(message.text)
+
+    page.on("console", heard)
+    yield page
+    assert wrong == []

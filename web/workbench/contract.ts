@@ -1,0 +1,118 @@
+// What the parts of the workbench promise each other. Frames are integers, half-open
+// [start, end); seconds exist only inside media/.
+
+export type Hands = "none" | "left" | "right" | "both";
+
+/** One action. `id` is the page's own (stable across edits, part of the draft). */
+export interface Segment {
+  id: string;
+  start_frame: number;
+  end_frame: number;
+  hands: Hands;
+  action_type: string; // "" until chosen
+  description: string;
+}
+
+export type Verdict = "usable" | "usable_with_issues" | "unusable";
+
+export interface Screening {
+  verdict: Verdict | null; // null until the contractor decides
+  reason: string;
+  note: string;
+  start_frame: number | null;
+  end_frame: number | null;
+}
+
+/** A stretch that the contractor marked while working. */
+export interface Flag {
+  id: string;
+  start_frame: number;
+  end_frame: number;
+  note: string;
+}
+
+/** The draft's body: what autosave stores and what comes back after any accident. */
+export interface Timeline {
+  version: 1;
+  segments: Segment[]; // sorted by start_frame, then end_frame, then id
+  screening: Screening;
+  flags: Flag[];
+}
+
+/** One undoable edit, as plain JSON: journaled, replayed, inverted. Defined in model/commands.ts. */
+export interface Edit {
+  id: string; // idempotent operation id
+  at: number; // ms, device clock; for people only
+  label: string; // "Split", "Move start", …
+  before: Patch;
+  after: Patch;
+}
+
+/** What an edit changes: segments by id (null: not there), screening, flags. */
+export interface Patch {
+  segments: Record<string, Segment | null>;
+  screening?: Screening;
+  flags?: Record<string, Flag | null>;
+}
+
+/** media/frameTable.ts — when each frame is on screen, on the played file's clock. */
+export interface FrameTable {
+  readonly frameCount: number;
+  /** Seconds of frame i on the media element's clock. */
+  seconds(frame: number): number;
+  /** Where to seek to show frame i: seconds(i) + min(1 ms, half the frame). */
+  seekTarget(frame: number): number;
+  /** The frame on screen at a media time: floor search, 0.5 ms tolerance, clamped. */
+  frameAt(seconds: number): number;
+  /** Total seconds of the file. */
+  readonly duration: number;
+  /** Mean frames per second: for display and for thresholds in seconds, never for positions. */
+  readonly averageFps: number;
+}
+
+/** media/player.ts — the one owner of the <video> element. Signals are read by the UI. */
+export interface Player {
+  /** The frame on screen (exact when paused; while playing what the browser presented last). */
+  readonly frame: { readonly value: number };
+  readonly playing: { readonly value: boolean };
+  /** -8 … 8; negative plays backwards by steps. */
+  readonly rate: { readonly value: number };
+  readonly state: { readonly value: "loading" | "ready" | "stalled" | "failed" };
+  attach(video: HTMLVideoElement): void;
+  /** Shows a frame; the latest call wins, earlier ones are dropped. Resolves when it is shown. */
+  seek(frame: number): Promise<void>;
+  step(frames: number): Promise<void>;
+  play(): Promise<void>;
+  /** Stops and snaps to the frame that is on screen. */
+  pause(): Promise<void>;
+  toggle(): Promise<void>;
+  setRate(rate: number): void;
+  /** J / K / L: each press of J or L in one direction doubles the rate. */
+  shuttle(direction: -1 | 0 | 1): Promise<void>;
+  /** Plays [start, end) once, or again and again until paused. */
+  playRange(start: number, end: number, loop: boolean): Promise<void>;
+  /** A fresh signed link to the same file; keeps the frame. */
+  setSource(url: string): Promise<void>;
+  dispose(): void;
+}
+
+/** sync/ — what the status line shows. */
+export type SaveState =
+  | { kind: "saved"; revision: number; at: number }
+  | { kind: "pending"; changes: number } // "3 changes on this device"
+  | { kind: "saving"; changes: number }
+  | { kind: "offline"; changes: number }
+  | { kind: "stale"; changes: number; revision: number } // somebody saved meanwhile: replaying
+  | { kind: "lost"; reason: string } // lease over: read-only, journal kept
+  | { kind: "elsewhere" } // another tab edits this task
+  | { kind: "error"; message: string; changes: number };
+
+export interface LeaseState {
+  /** Server instants as ms since 1970, already corrected for this device's clock. */
+  expiresAt: number | null;
+  ceilingAt: number;
+  /** Seconds left by the server's clock; null when over. */
+  secondsLeft: number | null;
+  live: boolean;
+  warning: boolean; // five minutes or less
+}
