@@ -57,10 +57,10 @@ class WithSummary(NewestFirst):
         answer = super().get_paginated_response_schema(schema)
         # Spelled out: a paginator cannot register a component to refer to.
         whole_number = {"type": "integer"}
-        sums = {name: whole_number for name in EarnedSerializer().fields if name != "currency"}
+        sums = {str(name): whole_number for name in EarnedSerializer().fields}
         answer["properties"]["summary"] = {
             "type": "array",
-            "items": {"type": "object", "properties": {"currency": {"type": "string"}} | sums},
+            "items": {"type": "object", "properties": sums | {"currency": {"type": "string"}}},
         }
         return answer
 
