@@ -39,6 +39,8 @@ PAYING_OUTCOMES = {
 
 MAX_BONUS_CENTS = 100_000
 
+WHOLE = 10_000  # basis points
+
 WHY = {
     "accepted": "Your submission was accepted.",
     "auto_accepted": "No reviewer decided in time, so it was decided for you.",
@@ -117,3 +119,21 @@ def partial_amount(price_cents: int, *, done: int, whole: int) -> int:
     if done <= 0:
         return 0
     return max(1, split_by_weight(price_cents, [min(done, whole), whole - min(done, whole)])[0])
+
+
+def release_pay(
+    price_cents: int, *, saved: int, whole: int, share_basis_points: int | None = None
+) -> int:
+    """What a manager pays who ends a live claim: the price's share that the saved work covers.
+
+    Arguments:
+        saved, whole: frames of the video that the saved work covers, of all its frames.
+        share_basis_points: the manager's own share; it counts where it pays more.
+
+    Largest remainder to the cent, at least one cent for any work at all, never more than the
+    price.
+    """
+    measured = partial_amount(price_cents, done=saved, whole=whole)
+    if share_basis_points is None:
+        return measured
+    return max(measured, partial_amount(price_cents, done=share_basis_points, whole=WHOLE))

@@ -10,8 +10,9 @@ from rest_framework import serializers
 from contractors.models import Contractor
 from payouts import queries
 from payouts.models import Payable, Payout, PayoutMethod, PayoutRun, Rail, Statement
-from payouts.rules import MAX_BONUS_CENTS
-from tasks.models import Project
+from payouts.rules import MAX_BONUS_CENTS, WHOLE
+from tasks.models import Assignment, Project
+from tasks.serializers import AssignmentSerializer
 
 
 class EarnedSerializer(serializers.Serializer[queries.Earned]):
@@ -79,6 +80,36 @@ class BonusInput(serializers.Serializer[Any]):
     project = serializers.PrimaryKeyRelatedField(queryset=Project.objects.all())
     amount_cents = serializers.IntegerField(min_value=1, max_value=MAX_BONUS_CENTS)
     reason = serializers.CharField(max_length=500, help_text="The contractor reads it")
+
+
+class ReleaseInput(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=400, help_text="The contractor reads it")
+    share_basis_points = serializers.IntegerField(
+        min_value=0,
+        max_value=WHOLE,
+        required=False,
+        help_text="Of the price; it counts where it pays more than the saved work's share",
+    )
+
+
+class ReleasedSerializer(AssignmentSerializer):
+    """The released claim, and what its saved work was paid."""
+
+    paid_cents = serializers.SerializerMethodField()
+    earning = serializers.SerializerMethodField(help_text="Null: nothing was saved")
+
+    class Meta(AssignmentSerializer.Meta):
+        fields = [*AssignmentSerializer.Meta.fields, "paid_cents", "earning"]
+        read_only_fields = fields
+
+    def get_paid_cents(self, assignment: Assignment) -> int:
+        earning: Payable | None = self.context["earning"]
+        return earning.amount_cents if earning else 0
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_earning(self, assignment: Assignment) -> int | None:
+        earning: Payable | None = self.context["earning"]
+        return earning.pk if earning else None
 
 
 class BonusSerializer(serializers.ModelSerializer[Payable]):

@@ -14,6 +14,7 @@ router.register("payout-runs", payout_views.PayoutRunViewSet, basename="payout-r
 urlpatterns = [
     *router.urls,
     path("projects/<int:project_id>/money/", views.ProjectMoneyView.as_view()),
+    path("assignments/<int:assignment_id>/release/", views.ReleaseView.as_view()),
     path("bonuses/", views.BonusView.as_view()),
     path("payout-method/", payout_views.PayoutMethodView.as_view()),
     path("time-to-pay/", payout_views.TimeToPayView.as_view()),

@@ -27,8 +27,10 @@ from payouts.serializers import (
     EarningSerializer,
     ExplainedEarningSerializer,
     ProjectMoneySerializer,
+    ReleasedSerializer,
+    ReleaseInput,
 )
-from tasks.models import Project
+from tasks.models import Assignment, Project
 
 
 def signed_in(request: Request) -> User:
@@ -122,3 +124,28 @@ class BonusView(APIView):
             key=hashlib.sha256(given.encode()).hexdigest(),
         )
         return Response(BonusSerializer(payable).data, status=201)
+
+
+class ReleaseView(APIView):
+    """End somebody's live claim."""
+
+    permission_classes = [IsManager]
+
+    @extend_schema(request=ReleaseInput, responses=ReleasedSerializer)
+    @idempotent
+    def post(self, request: Request, assignment_id: int) -> Response:
+        """A manager ends a live claim, with a reason that its holder sees, and pays saved work.
+
+        Paid is the pinned price times the share of the video's frames that the saved work covers,
+        to the cent; `share_basis_points` can raise it up to the whole price. Problems:
+        `already-submitted`, `lease-over`.
+        """
+        assignment = get_object_or_404(
+            Assignment.objects.select_related("task__video", "guideline"), pk=assignment_id
+        )
+        body = ReleaseInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        released, earning = services.release_claim(
+            actor=signed_in(request), assignment=assignment, **body.validated_data
+        )
+        return Response(ReleasedSerializer(released, context={"earning": earning}).data)

@@ -24,6 +24,7 @@ from tasks.models import (
     Submission,
     Task,
 )
+from tasks.rules import covered_frames, draft_spans
 
 
 def current_price(project: Project) -> PriceVersion | None:
@@ -145,6 +146,21 @@ def draft_of(assignment: Assignment) -> Draft | None:
     return Draft.objects.filter(
         task=assignment.task_id, contractor=assignment.contractor_id
     ).first()
+
+
+def saved_frames(assignment: Assignment) -> tuple[int, int]:
+    """(covered, all) frames of the video: how far the saved work on a claim has got.
+
+    The draft or, when that covers less, the last round that was handed in.
+    """
+    frame_count = assignment.task.video.frame_count or 0
+    draft = draft_of(assignment)
+    covered = covered_frames(draft_spans(draft.body), frame_count) if draft else 0
+    last = assignment.submissions.order_by("-round").first()
+    if last is not None:
+        handed_in = list(last.segments.values_list("start_frame", "end_frame"))
+        covered = max(covered, covered_frames(handed_in, frame_count))
+    return covered, frame_count
 
 
 def submissions_to_compare(task: Task) -> QuerySet[Submission]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 DEFAULT_PRICE_CENTS = 1600
 DEFAULT_SCREENING_FEE_CENTS = 200
@@ -75,3 +77,27 @@ MIN_PACE_SAMPLES = 5
 def cents_per_hour(price_cents: int, active_ms: int) -> int:
     """What an hour of active work pays, in whole cents and never rounded up."""
     return price_cents * 3_600_000 // active_ms
+
+
+def draft_spans(body: dict[str, Any]) -> list[tuple[int, int]]:
+    """The (start, end) frames of a draft's segments. A draft may hold anything: what is no
+    segment yet is left out."""
+    rows = body.get("segments")
+    found = []
+    for row in rows if isinstance(rows, list) else []:
+        if isinstance(row, dict):
+            start, end = row.get("start_frame"), row.get("end_frame")
+            if type(start) is int and type(end) is int:
+                found.append((start, end))
+    return found
+
+
+def covered_frames(spans: Iterable[tuple[int, int]], frame_count: int) -> int:
+    """How many frames of `0 … frame_count - 1` lie in one of the half-open spans, each once."""
+    covered, reached = 0, 0
+    for start, end in sorted(spans):
+        start, end = max(start, reached), min(end, frame_count)
+        if end > start:
+            covered += end - start
+            reached = end
+    return covered

@@ -13,6 +13,7 @@ from payouts.services.reconciling import (
     refresh_payout,
     sweep_payouts,
 )
+from payouts.services.releasing import release_claim
 from payouts.services.runs import approve_run, cancel_run, lock_run, prepare_run, run_totals
 from payouts.services.sending import decide_unknown, send_payout, write_files
 from payouts.services.statements import make_statement, make_statements
@@ -37,6 +38,7 @@ __all__ = [
     "receive_event",
     "reconcile_report",
     "refresh_payout",
+    "release_claim",
     "return_payout",
     "rotate_secrets",
     "run_totals",

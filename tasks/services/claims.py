@@ -159,7 +159,12 @@ def release(*, actor: User, assignment: Assignment, reason: str, pay_cents: int 
     locked = lock_assignment(assignment.pk)
     require_live(locked)
     _give_up(locked, task, Assignment.State.RELEASED, reason, pay_cents=pay_cents)
-    record("assignment.released", actor=actor, subject=locked, data={"reason": reason})
+    record(
+        "assignment.released",
+        actor=actor,
+        subject=locked,
+        data={"reason": reason, "pay_cents": pay_cents},
+    )
     return locked
 
 

@@ -15,10 +15,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation_platform.api.idempotency import idempotent
-from annotation_platform.api.permissions import IsContractor, IsManager
+from annotation_platform.api.permissions import IsContractor
 from annotation_platform.clock import database_now
 from contractors.models import Contractor
-from contractors.serializers import ReasonSerializer
 from contractors.views.person import signed_in
 from tasks import queries, services
 from tasks.models import Assignment, Submission
@@ -70,8 +69,6 @@ class AssignmentViewSet(
         return super().filter_queryset(queryset) if self.action == "list" else queryset
 
     def get_permissions(self) -> list[Any]:
-        if self.action == "release":
-            return [IsManager()]
         if self.action in self.holder_actions or self.action == "create":
             return [IsContractor()]
         return [IsAuthenticated()]
@@ -214,19 +211,6 @@ class AssignmentViewSet(
         serializer.is_valid(raise_exception=True)
         assignment = services.return_task(
             assignment=self.get_object(), reason=serializer.validated_data["reason"]
-        )
-        return Response(AssignmentSerializer(assignment).data)
-
-    @extend_schema(request=ReasonSerializer, responses=AssignmentSerializer)
-    @action(detail=True, methods=["post"])
-    def release(self, request: Request, pk: str) -> Response:
-        """A manager ends a live claim, with a reason that its holder sees."""
-        serializer = ReasonSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        assignment = services.release(
-            actor=signed_in(request),
-            assignment=self.get_object(),
-            reason=serializer.validated_data["reason"],
         )
         return Response(AssignmentSerializer(assignment).data)
 
