@@ -8,7 +8,7 @@ that goes up: expense → payable → in transit → cash.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 # What a transaction of each kind may touch. The database enforces the same table
 # (migrations/0002_ledger_refusals.py); a test compares the two.
@@ -40,6 +40,8 @@ PAYING_OUTCOMES = {
 MAX_BONUS_CENTS = 100_000
 
 WHOLE = 10_000  # basis points
+PACE_DAYS = 14
+FORECAST_DAYS = 3650
 
 WHY = {
     "accepted": "Your submission was accepted.",
@@ -66,6 +68,12 @@ PAYOUT_MOVES: dict[str, frozenset[str]] = {
 MINIMUM_PAYOUT_CENTS = 100
 MAX_HOLD = timedelta(days=7)
 METHOD_CHANGE_HOLD = timedelta(days=1)
+
+# The weekly run is made on Monday (UTC) and pays what was earned until that day began: the week
+# that a statement covers.
+RUN_WEEKDAY = 0
+# Working days from the run until a rail's money is there.
+RAIL_DAYS = {"stripe": 0, "nacha": 2, "file": 2}
 
 
 def earning_key(assignment_id: int) -> str:
@@ -137,3 +145,46 @@ def release_pay(
     if share_basis_points is None:
         return measured
     return max(measured, partial_amount(price_cents, done=share_basis_points, whole=WHOLE))
+
+
+def next_run_on(*, ready_at: datetime, today: date) -> date:
+    """The day (UTC) of the weekly run that pays what is ready since an instant.
+
+    Ready is what is earned, not held, and has somewhere to go. What missed its run is paid by the
+    next one from `today` on.
+    """
+    moment = ready_at.astimezone(UTC)
+    day = moment.date()
+    if moment.timetz() > time(0, tzinfo=UTC):
+        day += timedelta(days=1)  # the run takes what was earned before its day began
+    day = max(day, today)
+    return day + timedelta(days=(RUN_WEEKDAY - day.weekday()) % 7)
+
+
+def arrival_on(*, sent_on: date, rail: str) -> date:
+    """When money that is sent on a day should be there: `RAIL_DAYS` working days later.
+
+    Weekends are skipped; bank holidays are not known here.
+    """
+    day = sent_on
+    for _ in range(RAIL_DAYS[rail]):
+        day += timedelta(days=1)
+        while day.weekday() >= 5:
+            day += timedelta(days=1)
+    return day
+
+
+def runs_out_on(
+    *, free_cents: int, earned_cents: int, days: int, today: date
+) -> tuple[int, date | None]:
+    """What is earned per day, and the day on which the free budget is used up at that pace.
+
+    Work that is reserved has its money already, so the free part lasts as long as the pace of
+    earning takes to use it up. `days` (at least 1) is what `earned_cents` was earned in. No day
+    when nothing was earned, or when it is more than `FORECAST_DAYS` away.
+    """
+    daily = earned_cents // days
+    if earned_cents <= 0:
+        return 0, None
+    left = free_cents * days // earned_cents
+    return daily, today + timedelta(days=left) if left <= FORECAST_DAYS else None

@@ -27,6 +27,34 @@ class EarnedSerializer(serializers.Serializer[queries.Earned]):
     earned_cents = serializers.IntegerField(help_text="All of it but what is only reserved")
 
 
+class WhereaboutsSerializer(serializers.Serializer[queries.Whereabouts]):
+    """Where an earning is: beside its state, the way it goes and when it should be there."""
+
+    text = serializers.CharField()
+    expected_on = serializers.DateField(
+        allow_null=True,
+        help_text="The day (UTC) it should be there: the weekly run that pays it, moved by a hold "
+        "or a new payout method, and the rail's working days. Null: paid, or it can't be said",
+    )
+    held_until = serializers.DateTimeField(allow_null=True)
+    rail = serializers.CharField(allow_blank=True)
+    to = serializers.CharField(allow_blank=True, help_text="Masked")
+    reference = serializers.CharField(allow_blank=True, help_text="On the bank's statement")
+    provider_reference = serializers.CharField(allow_blank=True)
+    paid_at = serializers.DateTimeField(allow_null=True)
+
+
+class PurseSerializer(serializers.Serializer[queries.Purse]):
+    """Where the next payout goes."""
+
+    rail = serializers.CharField(allow_blank=True, help_text="Empty: say where to pay you")
+    to = serializers.CharField(allow_blank=True, help_text="Masked")
+    usable_from = serializers.DateTimeField(
+        allow_null=True, help_text="A changed payout method waits until then"
+    )
+    next_run_on = serializers.DateField(help_text="The day (UTC) of the next weekly run")
+
+
 class EarningSerializer(serializers.ModelSerializer[Payable]):
     """One line of a contractor's earnings, with why it is what it is."""
 
@@ -37,18 +65,24 @@ class EarningSerializer(serializers.ModelSerializer[Payable]):
     price_cents = serializers.IntegerField(source="assignment.price_cents", default=None)
     decided_at = serializers.DateTimeField(source="submission.decided_at", default=None)
     why = serializers.SerializerMethodField()
+    where = serializers.SerializerMethodField()
 
     class Meta:
         model = Payable
         fields = [
             "id", "kind", "state", "amount_cents", "currency", "accrued_at", "project", "task",
             "video", "assignment", "submission", "price_version", "price_cents", "decided_at",
-            "why",
+            "why", "where",
         ]  # fmt: skip
         read_only_fields = fields
 
     def get_why(self, payable: Payable) -> str:
         return queries.sentence(payable)
+
+    @extend_schema_field(WhereaboutsSerializer)
+    def get_where(self, payable: Payable) -> dict[str, Any]:
+        where = queries.whereabouts(payable, self.context["purse"]())
+        return dict(WhereaboutsSerializer(where).data)
 
 
 class ExplainedEarningSerializer(EarningSerializer):
@@ -73,6 +107,25 @@ class ProjectMoneySerializer(serializers.Serializer[queries.ProjectMoney]):
     earned_cents = serializers.IntegerField(help_text="Accrued so far, paid or not")
     paid_cents = serializers.IntegerField(help_text="The part of it that was paid out")
     unpaid_cents = serializers.IntegerField(help_text="earned - paid")
+
+
+class BudgetOutlookSerializer(serializers.Serializer[queries.BudgetOutlook]):
+    """`funded = free + reserved + earned`; paid is a part of earned."""
+
+    limited = serializers.BooleanField(help_text="False: never funded, claims reserve nothing")
+    funded_cents = serializers.IntegerField()
+    free_cents = serializers.IntegerField(help_text="What claims may still reserve")
+    reserved_cents = serializers.IntegerField(help_text="The price of held and undecided work")
+    earned_cents = serializers.IntegerField(help_text="Spent: earned since the first funding")
+    paid_cents = serializers.IntegerField(help_text="Paid out so far, whenever it was earned")
+    daily_earned_cents = serializers.IntegerField(
+        help_text="Earned per day, over the last 14 days or since the first earning in them"
+    )
+    runs_out_on = serializers.DateField(
+        allow_null=True,
+        help_text="The day (UTC) on which nothing is free any more at that pace; null: not "
+        "limited, nothing earned lately, or more than ten years away",
+    )
 
 
 class BonusInput(serializers.Serializer[Any]):

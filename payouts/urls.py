@@ -13,6 +13,7 @@ router.register("payout-runs", payout_views.PayoutRunViewSet, basename="payout-r
 
 urlpatterns = [
     *router.urls,
+    path("projects/<int:project_id>/budget/", views.BudgetView.as_view(), name="project-budget"),
     path("projects/<int:project_id>/money/", views.ProjectMoneyView.as_view()),
     path("assignments/<int:assignment_id>/release/", views.ReleaseView.as_view()),
     path("bonuses/", views.BonusView.as_view()),

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.request import Request
@@ -23,10 +24,12 @@ from payouts.models import Payable
 from payouts.serializers import (
     BonusInput,
     BonusSerializer,
+    BudgetOutlookSerializer,
     EarnedSerializer,
     EarningSerializer,
     ExplainedEarningSerializer,
     ProjectMoneySerializer,
+    PurseSerializer,
     ReleasedSerializer,
     ReleaseInput,
 )
@@ -42,18 +45,18 @@ def signed_in(request: Request) -> User:
 class WithSummary(NewestFirst):
     """Cursor pages that carry the sums of the whole list at their head."""
 
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        assert isinstance(view, EarningViewSet)
+        self.of = view
+        return super().paginate_queryset(queryset, request, view)
+
     def get_paginated_response(self, data: Any) -> Response:
         response = super().get_paginated_response(data)
-        assert self.request is not None
-        summary = queries.earned(signed_in(self.request).pk)
         response.data = {
-            "summary": [EarnedSerializer(line).data for line in summary]
+            "summary": [EarnedSerializer(line).data for line in self.of.earned],
+            "payout": PurseSerializer(self.of.purse).data,
         } | response.data
         return response
-
-    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
-        self.request = request
-        return super().paginate_queryset(queryset, request, view)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         answer = super().get_paginated_response_schema(schema)
@@ -64,13 +67,15 @@ class WithSummary(NewestFirst):
             "type": "array",
             "items": {"type": "object", "properties": sums | {"currency": {"type": "string"}}},
         }
+        answer["properties"]["payout"] = {"$ref": "#/components/schemas/Purse"}
         return answer
 
 
 class EarningViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payable]
 ):
-    """What you earned, line by line, and why. Nobody sees anybody else's."""
+    """What you earned, line by line: why, where it is and when it should be there. Nobody sees
+    anybody else's."""
 
     permission_classes = [IsContractor]
     pagination_class = WithSummary
@@ -83,6 +88,19 @@ class EarningViewSet(
 
     def get_serializer_class(self) -> type[EarningSerializer]:
         return ExplainedEarningSerializer if self.action == "retrieve" else EarningSerializer
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return super().get_serializer_context() | {"purse": lambda: self.purse}
+
+    @cached_property
+    def earned(self) -> list[queries.Earned]:
+        """The sums, read once per request."""
+        return queries.earned(signed_in(self.request).pk)
+
+    @cached_property
+    def purse(self) -> queries.Purse:
+        """Where the next payout goes, read once per request."""
+        return queries.purse(signed_in(self.request).pk, self.earned)
 
 
 class ProjectMoneyView(APIView):
@@ -100,6 +118,18 @@ class ProjectMoneyView(APIView):
         project = get_object_or_404(Project, pk=project_id)
         money = [ProjectMoneySerializer(line).data for line in queries.project_money(project)]
         return Response({"project": project.pk, "money": money})
+
+
+class BudgetView(APIView):
+    """Where a project's budget is."""
+
+    permission_classes = [IsManagerOrFinance]
+
+    @extend_schema(responses=BudgetOutlookSerializer)
+    def get(self, request: Request, project_id: int) -> Response:
+        """Funded, free, reserved by claims, earned, paid, and the day on which it runs out."""
+        project = get_object_or_404(Project, pk=project_id)
+        return Response(BudgetOutlookSerializer(queries.budget_outlook(project)).data)
 
 
 class BonusView(APIView):

@@ -57,16 +57,6 @@ class HeartbeatSerializer(serializers.Serializer[dict[str, Any]]):
     active_seconds = serializers.FloatField(help_text="Of this claim so far, as we measured it")
 
 
-class BudgetSerializer(serializers.Serializer[Any]):
-    """`funded = free + reserved + spent`."""
-
-    limited = serializers.BooleanField(help_text="False: never funded, claims reserve nothing")
-    funded_cents = serializers.IntegerField()
-    free_cents = serializers.IntegerField(help_text="What claims may still reserve")
-    reserved_cents = serializers.IntegerField(help_text="The price of held and undecided work")
-    spent_cents = serializers.IntegerField(help_text="Earned")
-
-
 class FundingSerializer(serializers.ModelSerializer[Funding]):
     class Meta:
         model = Funding

@@ -19,7 +19,6 @@ router.register(
 urlpatterns = [
     *router.urls,
     path("offers/", views.OfferList.as_view(), name="offers"),
-    path("projects/<int:project_id>/budget/", views.BudgetView.as_view(), name="project-budget"),
     path(
         "projects/<int:project_id>/fairness/",
         views.FairnessView.as_view(),

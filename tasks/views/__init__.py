@@ -1,5 +1,5 @@
 from tasks.views.assignments import AssignmentViewSet, SubmissionViewSet
-from tasks.views.fundings import BudgetView, FundingViewSet
+from tasks.views.fundings import FundingViewSet
 from tasks.views.offers import FairnessView, OfferList
 from tasks.views.projects import GuidelineViewSet, ProjectViewSet
 from tasks.views.qualifications import QualificationViewSet
@@ -7,7 +7,6 @@ from tasks.views.tasks import TaskViewSet
 
 __all__ = [
     "AssignmentViewSet",
-    "BudgetView",
     "FairnessView",
     "FundingViewSet",
     "GuidelineViewSet",

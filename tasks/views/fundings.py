@@ -10,14 +10,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from annotation_platform.api.idempotency import idempotent
 from annotation_platform.api.permissions import IsManagerOrFinance
 from contractors.views.person import signed_in
-from tasks import queries, services
+from tasks import services
 from tasks.models import Funding, Project
-from tasks.serializers_pay import BudgetSerializer, FundingSerializer
+from tasks.serializers_pay import FundingSerializer
 
 
 class FundingViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Funding]):
@@ -47,15 +46,3 @@ class FundingViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Funding]):
             actor=signed_in(request), project=project, **serializer.validated_data
         )
         return Response(FundingSerializer(funding).data, status=201)
-
-
-class BudgetView(APIView):
-    """Where a project's money is."""
-
-    permission_classes = [IsManagerOrFinance]
-
-    @extend_schema(responses=BudgetSerializer)
-    def get(self, request: Request, project_id: int) -> Response:
-        """Funded, free, reserved by claims, and spent."""
-        project = get_object_or_404(Project, pk=project_id)
-        return Response(BudgetSerializer(queries.budget(project)).data)

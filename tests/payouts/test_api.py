@@ -62,6 +62,7 @@ def test_earnings_with_their_reasons(project: Project, person: Contractor) -> No
     assert why.startswith("$16.00: Your submission was accepted. Price version 1, $16.00, was ")
     assert line.pop("decided_at") is not None
     assert line.pop("accrued_at") is not None
+    assert line.pop("where")["text"] == "Tell us where to pay you."
     assert line == {
         "id": payable.pk,
         "kind": "accepted",
@@ -95,12 +96,12 @@ def test_the_list_takes_the_same_queries_however_long(
     client = factories.client_for(person)
     for _ in range(2):
         accepted(project, person)
-    # Who asks; the lines with everything that explains them; the sums: earned and reserved.
-    with django_assert_num_queries(4):
+    # Who asks; the lines with everything about them; the sums: earned and reserved; where to.
+    with django_assert_num_queries(5):
         assert len(client.get("/api/v1/earnings/").json()["results"]) == 2
     for _ in range(5):
         accepted(project, person)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert len(client.get("/api/v1/earnings/").json()["results"]) == 7
 
 

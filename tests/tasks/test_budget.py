@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, date, timedelta
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet, Sum
 
+from annotation_platform.clock import database_now
 from contractors.models import Contractor
 from events.models import Event
 from payouts.models import Payable
+from payouts.rules import runs_out_on
 from payouts.services import credit_assignment, pay_bonus
 from reviews.services import decide_work
 from reviews.services.decisions import Grounds
@@ -380,12 +383,17 @@ def test_fundings_are_for_managers_and_finance() -> None:
     assert client_for(factories.manager()).post("/api/v1/projects/0/fundings/").status_code == 404
 
 
+def today() -> date:
+    return database_now().astimezone(UTC).date()
+
+
 def test_where_the_money_is(django_assert_num_queries: Any) -> None:
     project = factories.project(live_claim_cap=5)
     client = client_for(factories.finance())
     address = f"/api/v1/projects/{project.pk}/budget/"
     never = {"limited": False, "funded_cents": 0, "free_cents": 0, "reserved_cents": 0,
-             "spent_cents": 0}  # fmt: skip
+             "earned_cents": 0, "paid_cents": 0, "daily_earned_cents": 0,
+             "runs_out_on": None}  # fmt: skip
     assert client.get(address).json() == never
     services.fund(actor=None, project=project, amount_cents=10_000, reason="Pilot")
     project.refresh_from_db()
@@ -395,13 +403,16 @@ def test_where_the_money_is(django_assert_num_queries: Any) -> None:
     factories.submitted(factories.claimed(project, person))
     factories.claimed(project, person)
     bonus(project, 300)
-    with django_assert_num_queries(3):  # token and person, project, budget
+    with django_assert_num_queries(4):  # token and person, project, budget, earnings
         told = client.get(address).json()
+    free_cents = 10_000 - 3 * 1600 - 300
     assert told == {
-        "limited": True, "funded_cents": 10_000, "free_cents": 10_000 - 3 * 1600 - 300,
-        "reserved_cents": 3200, "spent_cents": 1900,
+        "limited": True, "funded_cents": 10_000, "free_cents": free_cents,
+        "reserved_cents": 3200, "earned_cents": 1900, "paid_cents": 0,
+        # 4,900 cents last 2 days and a half at 1,900 a day
+        "daily_earned_cents": 1900, "runs_out_on": str(today() + timedelta(days=2)),
     }  # fmt: skip
-    assert told["spent_cents"] == balance(project)["earned"]
+    assert told["earned_cents"] == balance(project)["earned"]
     for stranger in (person, factories.reviewer()):
         assert client_for(stranger).get(address).status_code == 403
     assert client_for(None).get(address).status_code == 401
@@ -414,3 +425,22 @@ def test_the_list_takes_two_queries(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(2):  # token and person, rows
         rows = client.get(f"/api/v1/projects/{project.pk}/fundings/").json()["results"]
     assert len(rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("free_cents", "earned_cents", "days", "daily", "left"),
+    [
+        (4900, 1900, 1, 1900, 2),
+        (0, 1900, 1, 1900, 0),
+        (26_600, 1900, 14, 135, 196),
+        (10_000, 0, 14, 0, None),  # nothing was earned: no pace
+        (3650, 1, 1, 1, 3650),
+        (3651, 1, 1, 1, None),  # too far away to be said
+    ],
+)
+def test_the_day_a_budget_runs_out(
+    free_cents: int, earned_cents: int, days: int, daily: int, left: int | None
+) -> None:
+    day = date(2026, 6, 3)
+    found = runs_out_on(free_cents=free_cents, earned_cents=earned_cents, days=days, today=day)
+    assert found == (daily, None if left is None else day + timedelta(days=left))

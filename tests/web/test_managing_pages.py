@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
 from pytest_django import DjangoAssertNumQueries
 
+from annotation_platform.clock import database_now
 from reviews.services.decisions import Grounds, decide_work
 from tasks.models import Project
+from tasks.services import fund
 from tests import factories
 from tests.web.browsers import LogIn
 
@@ -71,6 +74,20 @@ def test_one_project(log_in: LogIn) -> None:
     assert log_in(factories.manager()).get("/projects/999999/").status_code == 404
 
 
+def test_a_project_s_budget_and_how_long_it_lasts(log_in: LogIn) -> None:
+    project = some_work()
+    manager = factories.manager()
+    page = log_in(manager).get(f"/projects/{project.pk}/").content.decode()
+    assert "Never funded" in page
+    fund(actor=manager, project=project, amount_cents=5000, reason="Pilot")
+    page = log_in(manager).get(f"/projects/{project.pk}/").content.decode()
+    # 1,600 are held; 3,400 are free, two days at 1,600 a day
+    runs_out = (database_now() + timedelta(days=2)).strftime("%Y-%m-%d")
+    assert "<dt>Free for new claims</dt><dd>$34.00</dd>" in page
+    assert f'<time datetime="{runs_out}">' in page
+    assert "at $16.00 a day" in page
+
+
 def test_money_by_project_and_currency(log_in: LogIn) -> None:
     some_work()
     factories.project(name="Idle")
@@ -88,8 +105,9 @@ def test_lists_are_paged_and_cost_the_same_however_long(
     pages = [
         # session, user; count, projects, task counts; the clock, five of the report
         (manager, "/projects/", 11),
-        # session, user; project; price, guideline; two of money; clock, five; count, tasks
-        (manager, f"/projects/{project.pk}/", 15),
+        # session, user; project; price, guideline; two of money, two of the budget; clock, five;
+        # count, tasks
+        (manager, f"/projects/{project.pk}/", 17),
         # session, user; count, projects, two sums; the clock, five of the report
         (finance, "/money/", 12),
     ]

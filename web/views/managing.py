@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET
 
 from annotation_platform.clock import database_now
-from payouts.queries import project_money
+from payouts.queries import budget_outlook, project_money
 from reports.queries import Throughput, throughput
 from reports.rules import DEFAULT_DAYS, Days
 from tasks.models import Project, Task
@@ -54,6 +54,7 @@ def project(request: HttpRequest, pk: int) -> HttpResponse:
         "price": current_price(found),
         "guideline": current_guideline(found),
         "money": project_money(found),
+        "budget": budget_outlook(found),
         "report": _last_days(found),
         "page": page_of(request, tasks),
     }
