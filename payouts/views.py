@@ -90,7 +90,7 @@ class EarningViewSet(
         return ExplainedEarningSerializer if self.action == "retrieve" else EarningSerializer
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return super().get_serializer_context() | {"purse": lambda: self.purse}
+        return {**super().get_serializer_context(), "purse": lambda: self.purse}
 
     @cached_property
     def earned(self) -> list[queries.Earned]:
