@@ -67,7 +67,16 @@ class WithSummary(NewestFirst):
             "type": "array",
             "items": {"type": "object", "properties": sums | {"currency": {"type": "string"}}},
         }
-        answer["properties"]["payout"] = {"$ref": "#/components/schemas/Purse"}
+        text = {"type": "string"}
+        answer["properties"]["payout"] = {
+            "type": "object",
+            "properties": {
+                "rail": text,
+                "to": text,
+                "usable_from": text | {"format": "date-time", "nullable": True},
+                "next_run_on": text | {"format": "date"},
+            },
+        }
         return answer
 
 
