@@ -10,22 +10,26 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
 
 from contractors.models import Role, User
 
-# Where each role works, in the order of the navigation; a person's first one is their home.
-AREAS: tuple[tuple[str, str, str], ...] = (
-    (Role.MANAGER, "projects", "Projects"),
-    (Role.REVIEWER, "reviews", "Reviews"),
-    (Role.FINANCE, "money", "Money"),
-    (Role.CONTRACTOR, "work", "Work"),
+# Where each role works, in the order of the navigation; a person's first one is their home. The
+# area's name is its home's, and the first part of the address of each of its pages.
+AREAS: tuple[tuple[str, str, Any], ...] = (
+    (Role.MANAGER, "projects", _("Projects")),
+    (Role.REVIEWER, "reviews", _("Reviews")),
+    (Role.FINANCE, "money", _("Money")),
+    (Role.CONTRACTOR, "work", _("Work")),
 )
-
-# No page has inline script or style, and nothing comes from elsewhere.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
-)
+# The second line of the navigation, by area.
+SUBPAGES: dict[str, tuple[tuple[str, Any], ...]] = {
+    "work": (
+        ("work", _("Home")),
+        ("results", _("Results")),
+        ("earnings", _("Earnings")),
+    ),
+}
 
 Page = Callable[..., HttpResponse]
 
@@ -60,19 +64,13 @@ def show(
     *,
     status: int = 200,
 ) -> HttpResponse:
-    """Render a page with the navigation of this person."""
-    response = render(request, f"web/{template}", {**navigation(request), **(context or {})})
-    response.status_code = status
-    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    response.headers["Cache-Control"] = "no-store"  # pay and residence stay out of caches
+    """Render a page; nobody keeps a copy of it (pay and residence stay out of caches)."""
+    response = render(request, f"web/{template}", dict(context or {}), status=status)
+    response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def navigation(request: HttpRequest) -> dict[str, Any]:
-    """The areas that the signed-in person has."""
-    user = getattr(request, "user", None)
+def areas_of(user: object) -> list[tuple[str, Any]]:
+    """The areas that a signed-in person has, by name and label."""
     roles = user.roles if isinstance(user, User) else []
-    areas = [(name, label) for role, name, label in AREAS if role in roles]
-    here = request.resolver_match.url_name if request.resolver_match else ""
-    # Each area's pages are below its address: /reviews/7/ is in /reviews/.
-    return {"areas": areas, "here": here, "area": request.path.split("/")[1]}
+    return [(name, label) for role, name, label in AREAS if role in roles]

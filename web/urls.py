@@ -3,12 +3,14 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
+from web.frame import choose_theme
 from web.views import contractor, managing, reviewer, sign_in, workbench
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", sign_in.home, name="home"),
     path("log-in/", sign_in.LogIn.as_view(), name="log-in"),
     path("log-out/", LogoutView.as_view(), name="log-out"),
+    path("theme/", choose_theme, name="theme"),
     path("work/", contractor.work, name="work"),
     path("work/claim/", contractor.claim, name="claim"),
     path("work/assignments/<int:pk>/", workbench.workbench, name="workbench"),

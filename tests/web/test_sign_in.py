@@ -127,11 +127,18 @@ def test_only_addresses_of_this_site_are_gone_on_to() -> None:
 def test_pages_allow_nothing_inline_and_nothing_from_elsewhere(
     log_in: LogIn, project_root: Path
 ) -> None:
-    for address in ("/log-in/", "/projects/"):
-        answer = (Client() if address == "/log-in/" else log_in(factories.manager())).get(address)
+    manager = log_in(factories.manager())
+    for browser, address in (
+        (Client(), "/log-in/"),
+        (manager, "/projects/"),
+        (manager, "/money/"),  # refused
+        (manager, "/nothing/"),
+    ):
+        answer = browser.get(address)
         policy = answer["Content-Security-Policy"]
         assert "default-src 'self'" in policy
         assert "unsafe" not in policy
     for template in (project_root / "web" / "templates").rglob("*.html"):
         text = template.read_text()
-        assert not re.search(r"<style|<script|\sstyle=|\son\w+=|https?://", text), template
+        inline = r"<style|<script(?! (type=\"module\" )?src=)|\sstyle=|\son\w+=|https?://"
+        assert not re.search(inline, text), template

@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from annotation_platform.api.throttles import ScopedThrottle
 from contractors.models import User
-from web.access import CONTENT_SECURITY_POLICY, caller, navigation, show
+from web.access import areas_of, caller, show
 
 
 class EmailForm(AuthenticationForm):
@@ -41,21 +41,17 @@ class LogIn(LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         throttle = ScopedThrottle()
         if not throttle.allow_request(request, self):  # type: ignore[arg-type]  # reads META only
-            page = show(request, "too_many.html", status=429)
-            page.headers["Retry-After"] = str(max(1, round(throttle.wait() or 1)))
+            wait = max(1, round(throttle.wait() or 1))
+            page = show(request, "too_many.html", {"wait": wait, "back": request.path}, status=429)
+            page.headers["Retry-After"] = str(wait)
             return page
         return super().post(request, *args, **kwargs)
-
-    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        response = super().render_to_response(context, **kwargs)
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        return response
 
 
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """On to the first area of this person; administrators without any go to the admin."""
-    areas = navigation(request)["areas"]
+    areas = areas_of(request.user)
     if not areas and caller(request).is_staff:
         return redirect("admin:index")
     if not areas:
