@@ -6,8 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from tasks.models import Funding
-from tasks.serializers import RefusalSerializer
+from tasks.models import Assignment, Funding
+from tasks.rules import cents_per_hour
+from tasks.serializers import GuidelineSerializer, RefusalSerializer
 
 
 class PaySerializer(serializers.Serializer[Any]):
@@ -55,6 +56,39 @@ class HeartbeatInput(serializers.Serializer[dict[str, Any]]):
 
 class HeartbeatSerializer(serializers.Serializer[dict[str, Any]]):
     active_seconds = serializers.FloatField(help_text="Of this claim so far, as we measured it")
+
+
+class BriefSerializer(serializers.Serializer[Assignment]):
+    """A claim's own guideline and pace; select `task__project__pace` and `active_time`."""
+
+    project_name = serializers.CharField(source="task.project.name")
+    guideline = GuidelineSerializer(help_text="The version pinned at the claim")
+    active_seconds = serializers.SerializerMethodField(
+        help_text="Your active time on this claim so far, as we measured it"
+    )
+    median_active_seconds = serializers.SerializerMethodField(
+        help_text="Of others on this project; null while too few handed in"
+    )
+    cents_per_hour = serializers.SerializerMethodField(
+        help_text="This claim's price over the median active time"
+    )
+
+    def get_active_seconds(self, claim: Assignment) -> float:
+        measured = getattr(claim, "active_time", None)
+        return measured.active_ms / 1000 if measured else 0.0
+
+    def get_median_active_seconds(self, claim: Assignment) -> float | None:
+        median = _median_ms(claim)
+        return None if median is None else median / 1000
+
+    def get_cents_per_hour(self, claim: Assignment) -> int | None:
+        median = _median_ms(claim)
+        return None if median is None else cents_per_hour(claim.price_cents, median)
+
+
+def _median_ms(claim: Assignment) -> int | None:
+    pace = getattr(claim.task.project, "pace", None)
+    return pace.median_active_ms if pace else None
 
 
 class FundingSerializer(serializers.ModelSerializer[Funding]):

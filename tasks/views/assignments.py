@@ -34,7 +34,7 @@ from tasks.serializers import (
     SubmissionInput,
     SubmissionSerializer,
 )
-from tasks.serializers_pay import HeartbeatInput, HeartbeatSerializer
+from tasks.serializers_pay import BriefSerializer, HeartbeatInput, HeartbeatSerializer
 from tasks.services.work import etag
 from tasks.timeline_json import read_segments
 from timelines.segment import Segment
@@ -59,7 +59,9 @@ class AssignmentViewSet(
     filterset_fields = ["state", "task", "task__project"]
 
     # What only the holder may do; a manager looking at it gets 404 like anybody else.
-    holder_actions = {"renew", "draft", "submissions", "give_back", "heartbeat", "reclaim"}
+    holder_actions = {
+        "renew", "draft", "submissions", "give_back", "heartbeat", "reclaim", "brief",
+    }  # fmt: skip
 
     # Whose service reads the claim again, under its lock.
     locking_actions = {"renew", "draft", "submissions", "heartbeat"}
@@ -81,6 +83,8 @@ class AssignmentViewSet(
             assignments = assignments.filter(contractor_id=self.request.user.pk)
         if self.action in self.locking_actions:
             return assignments.only("task", "contractor", "claimed_at")
+        if self.action == "brief":
+            return assignments.select_related("task__project__pace", "guideline", "active_time")
         return assignments.select_related("task__video", "task__project", "guideline")
 
     def _answer(
@@ -137,6 +141,12 @@ class AssignmentViewSet(
         return Response(
             frame_times_document(video), headers={"Cache-Control": "private, max-age=86400"}
         )
+
+    @extend_schema(responses=BriefSerializer)
+    @action(detail=True, methods=["get"])
+    def brief(self, request: Request, pk: str) -> Response:
+        """What to keep beside the work: the pinned guideline, how long it takes others, and you."""
+        return Response(BriefSerializer(self.get_object()).data)
 
     @extend_schema(request=HeartbeatInput, responses=HeartbeatSerializer)
     @action(detail=True, methods=["post"])

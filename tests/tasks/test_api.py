@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from contractors.models import Contractor
 from tasks import services
-from tasks.models import Assignment, Project, Submission, Task
+from tasks.models import Assignment, Project, ProjectPace, Submission, Task
 from tests import factories
 from tests.factories import client_for
 
@@ -205,6 +207,42 @@ def test_the_holder_gets_the_frame_times_and_nobody_else(project: Project) -> No
     assert (table["frame_count"], table["time_base"], table["first"]) == (300, [1, 30], 0)
     assert table["runs"] == [[1, 299]]
     assert client_for(factories.worker(project)).get(address).status_code == 404
+
+
+def test_the_brief_has_the_pinned_guideline_and_the_pace_for_the_holder_only(
+    project: Project, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    factories.open_tasks(project)
+    assignment = factories.claimed(project)
+    address = f"/api/v1/assignments/{assignment.pk}/brief/"
+    newer = services.write_guideline(
+        actor=None, project=project, title="Newer", body="# New", changelog="All of it"
+    )
+    services.publish_guideline(actor=None, guideline=newer)
+    holder = client_for(assignment.contractor)
+    fresh = holder.get(address).json()
+    assert fresh["project_name"] == project.name
+    assert fresh["guideline"]["id"] == assignment.guideline_id
+    assert fresh["guideline"]["body"] == "# Cut on contact"
+    assert (fresh["active_seconds"], fresh["median_active_seconds"]) == (0.0, None)
+    assert fresh["cents_per_hour"] is None
+
+    factories.age(assignment, seconds=60)
+    services.heartbeat(assignment=assignment, events=3)
+    ProjectPace.objects.create(
+        project=project,
+        samples=9,
+        median_active_ms=1_800_000,
+        cents_per_hour=3200,
+        measured_at=timezone.now(),
+    )
+    with django_assert_num_queries(2):  # the token, the claim
+        measured = holder.get(address).json()
+    assert 60 <= measured["active_seconds"] < 70
+    assert measured["median_active_seconds"] == 1800.0
+    assert measured["cents_per_hour"] == 3200  # $16.00 in half an hour
+    for other in (factories.worker(project), factories.manager()):
+        assert client_for(other).get(address).status_code in (403, 404)
 
 
 def test_nobody_reads_anothers_submission(project: Project) -> None:
