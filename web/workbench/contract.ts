@@ -116,3 +116,44 @@ export interface LeaseState {
   live: boolean;
   warning: boolean; // five minutes or less
 }
+
+/** What the app gives to sync/. `apply` and `read` are model/commands.ts and model/draft.ts. */
+export interface SyncOptions {
+  assignment: number;
+  person: number;
+  /** From the assignment as it was fetched: ISO instants of the server. */
+  leaseExpiresAt: string | null;
+  leaseCeilingAt: string;
+  serverTime: string;
+  isLive: boolean;
+  apply(timeline: Timeline, patch: Patch): Timeline;
+  read(body: unknown): Timeline;
+  /** Sync replaced the timeline under the page: another tab or device had saved meanwhile. */
+  replaced(timeline: Timeline, differences: string[]): void;
+}
+
+/** sync/index.ts — `openSync(options): Promise<Sync>`: the draft, the journal, the lease. */
+export interface Sync {
+  /** The draft with whatever this device had not sent yet. */
+  readonly initial: Timeline;
+  readonly save: { readonly value: SaveState };
+  readonly lease: { readonly value: LeaseState };
+  /** The heartbeat's answer: active seconds of this claim as the server measured them. */
+  readonly activeSeconds: { readonly value: number };
+  /** Each command, undo and redo included, right after it was applied; `timeline` is the result. */
+  record(edit: Edit, timeline: Timeline): void;
+  /** A sign of life of the person: feeds heartbeats and renewals. */
+  activity(): void;
+  /** Sends what is waiting; true once the server has everything. */
+  flush(): Promise<boolean>;
+  /** One key: extends the lease now. */
+  extend(): Promise<void>;
+  /** "Edit here" when another tab has the task. */
+  takeOver(): Promise<void>;
+  /** After the lease was lost: what is on this device as a file, and claiming the task again. */
+  download(): void;
+  reclaim(): Promise<number>; // the new assignment's id
+  /** The work is handed in or given back: nothing is left to send. */
+  finish(): Promise<void>;
+  dispose(): void;
+}
