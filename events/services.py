@@ -63,21 +63,30 @@ def record(
         subject_id=subject.pk,
         data=data or {},
     )
-    for receiver in _receivers.get(event_type, ()):
-        _after_commit(receiver, event)
+    announce(event_type, event_id=event.pk, subject_id=event.subject_id, data=event.data)
     return event
 
 
-def _after_commit(receiver: Receiver, event: Event) -> None:
+def announce(event_type: str, *, event_id: int, subject_id: int, data: dict[str, Any]) -> None:
+    """Tell the receivers after the commit of an event whose row the caller's own SQL appended.
+
+    For the few writes that are hot enough to append their event in the same statement; everybody
+    else calls `record`, which does both.
+    """
+    for receiver in _receivers.get(event_type, ()):
+        _after_commit(receiver, event_id, subject_id, data)
+
+
+def _after_commit(receiver: Receiver, event_id: int, subject_id: int, data: dict[str, Any]) -> None:
     def tell() -> None:
         try:
-            receiver(event.pk, event.subject_id, event.data)
+            receiver(event_id, subject_id, data)
         except Exception:
             # The row is the truth, the message a hint: the sweep will find the work.
             logger.warning(
-                "%s was not told of %s; its sweep will find it.",
+                "%s was not told of event %s; its sweep will find it.",
                 receiver,  # whatever can be called: a partial has no name
-                event,
+                event_id,
                 exc_info=True,
             )
 

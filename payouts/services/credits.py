@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 from django.db import connection, transaction
 
 from contractors.models import Contractor, User
-from events.services import record
+from events.services import announce
 from payouts.models import Account, Payable
 from payouts.problems import CreditedDifferently, InvalidAmount, SourceKeyReused
 from payouts.rules import (
@@ -24,6 +24,8 @@ from payouts.services.ledger import expense_account, open_accounts, payable_acco
 from tasks.models import Assignment, Project, Submission
 from tasks.services import reserve, reserve_owed
 from tasks.services.claims import lock_person
+
+ACCRUED = "payable.accrued"
 
 _Result = TypeVar("_Result")
 _Arguments = ParamSpec("_Arguments")
@@ -248,74 +250,54 @@ def _post(
         open_accounts(accounts)  # somebody's first earning
         if not _insert(created, accounts):
             return Payable.objects.get(source_key=key)
-    record(
-        "payable.accrued",
-        actor=actor,
-        subject=created,
-        data={
-            "contractor_id": contractor_id,
-            "project_id": project_id,
-            "assignment_id": assignment.pk if assignment else None,
-            "kind": kind,
-            "amount_cents": amount_cents,
-            "currency": currency,
-        },
-    )
     return created
 
 
 def _insert(payable: Payable, accounts: list[Account]) -> bool:
-    """Transaction, entries and payable in one statement: the hottest write of the platform.
+    """Transaction, entries, payable and event in one call: the hottest write of the platform.
 
-    False when the key was posted before, or an account is not open yet; then nothing is written.
+    The function is in migrations/0020. False when the key was posted before, or an account is
+    not open yet; then nothing is written.
     """
     expense, owed = accounts
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            WITH expense AS (SELECT id FROM payouts_account WHERE code = %(expense)s),
-            owed AS (SELECT id FROM payouts_account WHERE code = %(owed)s),
-            posted AS (
-                INSERT INTO payouts_ledgertransaction (kind, idempotency_key)
-                SELECT 'earn', %(key)s::text FROM expense, owed
-                ON CONFLICT (idempotency_key) DO NOTHING
-                RETURNING id
-            ), entries AS (
-                INSERT INTO payouts_entry (transaction_id, account_id, currency, amount_cents)
-                SELECT posted.id, owed.id, %(currency)s::text, %(cents)s::bigint FROM posted, owed
-                UNION ALL
-                SELECT posted.id, expense.id, %(currency)s::text, -%(cents)s::bigint
-                FROM posted, expense
-            )
-            INSERT INTO payouts_payable (source_key, contractor_id, project_id, assignment_id,
-                submission_id, price_version_id, kind, amount_cents, currency, state,
-                transaction_id, actor_id, reason)
-            SELECT %(key)s::text, %(contractor)s::bigint, %(project)s::bigint,
-                %(assignment)s::bigint, %(submission)s::bigint, %(price)s::bigint,
-                %(kind)s::text, %(cents)s::bigint, %(currency)s::text, 'accrued', posted.id,
-                %(actor)s::bigint, %(reason)s::text
-            FROM posted
-            RETURNING id, transaction_id, accrued_at
-            """,
-            {
-                "expense": expense.code,
-                "owed": owed.code,
-                "key": payable.source_key,
-                "contractor": payable.contractor_id,
-                "project": payable.project_id,
-                "assignment": payable.assignment_id,
-                "submission": payable.submission_id,
-                "price": payable.price_version_id,
-                "kind": str(payable.kind),
-                "cents": payable.amount_cents,
-                "currency": payable.currency,
-                "actor": payable.actor_id,
-                "reason": payable.reason,
-            },
+            "SELECT payable_id, posted_id, posted_at, event_id FROM payouts_post_earning("
+            "%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [
+                expense.code,
+                owed.code,
+                payable.source_key,
+                payable.contractor_id,
+                payable.project_id,
+                payable.assignment_id,
+                payable.submission_id,
+                payable.price_version_id,
+                str(payable.kind),
+                payable.amount_cents,
+                payable.currency,
+                payable.actor_id,
+                payable.reason,
+                ACCRUED,
+                payable._meta.label_lower,
+            ],
         )
         row = cursor.fetchone()
-    if row is None:
+    if row is None or row[0] is None:
         return False
-    payable.pk, payable.transaction_id, payable.accrued_at = row
+    payable.pk, payable.transaction_id, payable.accrued_at, event_id = row
     payable._state.adding = False
+    announce(
+        ACCRUED,
+        event_id=event_id,
+        subject_id=payable.pk,
+        data={
+            "contractor_id": payable.contractor_id,
+            "project_id": payable.project_id,
+            "assignment_id": payable.assignment_id,
+            "kind": str(payable.kind),
+            "amount_cents": payable.amount_cents,
+            "currency": payable.currency,
+        },
+    )
     return True

@@ -6,6 +6,7 @@ SET CONSTRAINTS ALL IMMEDIATE, which is what COMMIT does; the seal needs real co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,7 +28,7 @@ from payouts.services.ledger import (
 )
 from tests import factories
 
-Attack = tuple[str, list[Any]]
+Side = tuple[Account | int, int] | tuple[Account, int, str]
 
 
 def run(sql: str, *params: Any) -> list[tuple[Any, ...]]:
@@ -47,14 +48,16 @@ def insert_transaction(kind: str = "earn", key: str = "attack", reverses: int | 
     return int(row[0])
 
 
-def insert_entry(transaction_id: int, account: Account, cents: int, currency: str = "USD") -> None:
+def insert_entries(transaction_id: int, *entries: Side) -> None:
+    """Entries in one statement; the currency is USD unless an entry says otherwise."""
+    values = [
+        (transaction_id, getattr(account, "pk", account), *(currency or ["USD"]), cents)
+        for account, cents, *currency in entries
+    ]
     run(
-        "INSERT INTO payouts_entry (transaction_id, account_id, currency, amount_cents) "
-        "VALUES (%s, %s, %s, %s)",
-        transaction_id,
-        account.pk,
-        currency,
-        cents,
+        "INSERT INTO payouts_entry (transaction_id, account_id, currency, amount_cents) VALUES "
+        + ", ".join(["(%s, %s, %s, %s)"] * len(values)),
+        *(value for row in values for value in row),
     )
 
 
@@ -120,16 +123,14 @@ def books(db: None) -> Books:
 def test_unbalanced(books: Books, debit: int, credit: int) -> None:
     with refused("does not sum to zero"):
         attack = insert_transaction()
-        insert_entry(attack, books.expense, debit)
-        insert_entry(attack, books.payable, credit)
+        insert_entries(attack, (books.expense, debit), (books.payable, credit))
 
 
 def test_balanced_only_across_currencies(books: Books) -> None:
     (expense_cad,) = open_accounts([expense_account(books.project.pk, "CAD")])
     with refused("does not sum to zero"):
         attack = insert_transaction()
-        insert_entry(attack, expense_cad, -1600, "CAD")
-        insert_entry(attack, books.payable, 1600)
+        insert_entries(attack, (expense_cad, -1600, "CAD"), (books.payable, 1600))
 
 
 def test_no_entries(books: Books) -> None:
@@ -139,28 +140,98 @@ def test_no_entries(books: Books) -> None:
 
 def test_one_entry(books: Books) -> None:
     with refused("has 1 entries"):
-        insert_entry(insert_transaction(), books.expense, -1600)
+        insert_entries(insert_transaction(), (books.expense, -1600))
 
 
 def test_entry_of_nothing(books: Books) -> None:
     with refused("entry_moves_something"):
-        insert_entry(insert_transaction(), books.expense, 0)
+        insert_entries(insert_transaction(), (books.expense, 0))
 
 
 def test_entry_after_the_check_was_brought_forward(books: Books) -> None:
     """SET CONSTRAINTS runs the transaction row's check early; a later entry is checked too."""
-    with refused("does not sum to zero"):
+    with refused("is sealed"):
         attack = insert_transaction()
-        insert_entry(attack, books.expense, -1600)
-        insert_entry(attack, books.payable, 1600)
+        insert_entries(attack, (books.expense, -1600), (books.payable, 1600))
         run("SET CONSTRAINTS ALL IMMEDIATE")
         run("SET CONSTRAINTS ALL DEFERRED")
-        insert_entry(attack, books.payable, 1600)
+        insert_entries(attack, (books.payable, 1600))
+
+
+def test_entries_in_two_statements(books: Books) -> None:
+    """Even where both are balanced: a transaction is sealed by the statement with its entries."""
+    with refused("is sealed: its entries came in one statement"):
+        attack = insert_transaction()
+        insert_entries(attack, (books.expense, -1600), (books.payable, 1600))
+        insert_entries(attack, (books.expense, -1), (books.payable, 1))
+
+
+def test_an_empty_transaction_beside_a_full_one(books: Books) -> None:
+    with refused("has 0 entries"):
+        insert_transaction(key="empty")
+        insert_entries(insert_transaction(), (books.expense, -1600), (books.payable, 1600))
+
+
+def test_one_wrong_transaction_among_many_in_one_statement(books: Books) -> None:
+    """The statement is judged transaction by transaction: the sums of two do not cancel out."""
+    with refused("does not sum to zero"):
+        first, second = insert_transaction(key="first"), insert_transaction(key="second")
+        run(
+            "INSERT INTO payouts_entry (transaction_id, account_id, currency, amount_cents) "
+            "VALUES (%s, %s, 'USD', -5), (%s, %s, 'USD', 4), "
+            "(%s, %s, 'USD', -4), (%s, %s, 'USD', 5)",
+            *(first, books.expense.pk, first, books.payable.pk),
+            *(second, books.expense.pk, second, books.payable.pk),
+        )
+
+
+def test_entry_before_its_transaction(books: Books) -> None:
+    """The foreign key waits for the commit; what an entry may do is judged at once. Written in
+    this order a clawback once passed every check."""
+    books.earn()
+    (row,) = run("SELECT max(id) + 1000 FROM payouts_ledgertransaction")
+    with refused("there is no such transaction or account yet"):
+        insert_entries(row[0], (books.expense, 1600), (books.payable, -1600))
+        run(
+            "INSERT INTO payouts_ledgertransaction (id, kind, idempotency_key) "
+            "VALUES (%s, 'earn', 'late')",
+            row[0],
+        )
+
+
+def test_entry_before_its_account(books: Books) -> None:
+    (row,) = run("SELECT max(id) + 1000 FROM payouts_account")
+    with refused("there is no such transaction or account yet"):
+        insert_entries(insert_transaction(), (books.expense, -1600), (row[0], 1600))
+        run(
+            "INSERT INTO payouts_account (id, code, kind, currency) "
+            "VALUES (%s, 'late', 'cash', 'USD')",
+            row[0],
+        )
+
+
+def test_a_reversed_transaction_gets_no_more_entries(books: Books) -> None:
+    """Or its reversal would not be its exact opposite any more."""
+    books.earn()
+    reserve = insert_transaction("reserve", key="r")
+    insert_entries(reserve, (books.transit, 1600), (books.payable, -1600))
+    undo = insert_transaction("fail", key="f", reverses=reserve)
+    insert_entries(undo, (books.payable, 1600), (books.transit, -1600))
+    with refused("is sealed"):
+        insert_entries(reserve, (books.transit, 1600), (books.payable, -1600))
+
+
+def test_a_reversal_before_what_it_reverses(books: Books) -> None:
+    books.earn()
+    with refused("is not the exact opposite"):
+        reserve = insert_transaction("reserve", key="r")
+        undo = insert_transaction("fail", key="f", reverses=reserve)
+        insert_entries(undo, (books.payable, 1600), (books.payable, 1600), (books.transit, -3200))
 
 
 def test_entry_in_another_currency_than_its_account(books: Books) -> None:
-    with refused("an entry in CAD"):
-        insert_entry(insert_transaction(), books.payable, 1600, "CAD")
+    with refused(f"is in another currency than its account {books.payable.code}"):
+        insert_entries(insert_transaction(), (books.payable, 1600, "CAD"))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -168,10 +239,9 @@ def test_sealed_once_committed() -> None:
     books = Books()
     earned = books.earn()
     with refused("is sealed"):
-        insert_entry(earned.pk, books.expense, -100)
+        insert_entries(earned.pk, (books.expense, -100))
     with refused("is sealed"):  # a balanced pair is refused just the same
-        insert_entry(earned.pk, books.payable, 100)
-        insert_entry(earned.pk, books.expense, -100)
+        insert_entries(earned.pk, (books.payable, 100), (books.expense, -100))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -183,8 +253,7 @@ def test_the_seal_cannot_be_chosen() -> None:
             "INSERT INTO payouts_ledgertransaction (kind, idempotency_key, sealed_xid) "
             "VALUES ('earn', 'early', '999999999') RETURNING id, sealed_xid::text"
         )
-        insert_entry(row[0], books.expense, -1)
-        insert_entry(row[0], books.payable, 1)
+        insert_entries(row[0], (books.expense, -1), (books.payable, 1))
         assert row[1] == run("SELECT pg_current_xact_id()::text")[0][0]
 
 
@@ -227,8 +296,7 @@ def test_below_the_floor(books: Books) -> None:
     books.earn(1600)
     with refused(f"{books.payable.code} would be at -1, below its floor of 0"):
         attack = insert_transaction("reserve")
-        insert_entry(attack, books.transit, 1601)
-        insert_entry(attack, books.payable, -1601)
+        insert_entries(attack, (books.transit, 1601), (books.payable, -1601))
 
 
 def test_settling_more_than_is_in_transit(books: Books) -> None:
@@ -236,8 +304,7 @@ def test_settling_more_than_is_in_transit(books: Books) -> None:
     books.move("reserve", "r", books.payable, books.transit, 1000)
     with refused("would be at -1, below its floor"):
         attack = insert_transaction("settle")
-        insert_entry(attack, books.cash, 1001)
-        insert_entry(attack, books.transit, -1001)
+        insert_entries(attack, (books.cash, 1001), (books.transit, -1001))
 
 
 @pytest.mark.parametrize("kind", sorted(set(LedgerTransaction.Kind) - MAY_DECREASE_PAYABLE))
@@ -246,8 +313,7 @@ def test_clawback(books: Books, kind: str) -> None:
     with refused("earned money is not taken back"):
         reverses = earned.pk if kind in ("fail", "return") else None
         attack = insert_transaction(kind, reverses=reverses)
-        insert_entry(attack, books.expense, 1600)
-        insert_entry(attack, books.payable, -1600)
+        insert_entries(attack, (books.expense, 1600), (books.payable, -1600))
 
 
 @pytest.mark.parametrize("kind", sorted(MAY_DECREASE_PAYABLE))
@@ -256,8 +322,7 @@ def test_clawback_disguised(books: Books, kind: str) -> None:
     books.earn()
     with refused("touches an account that it may not"):
         attack = insert_transaction(kind)
-        insert_entry(attack, books.expense, 1600)
-        insert_entry(attack, books.payable, -1600)
+        insert_entries(attack, (books.expense, 1600), (books.payable, -1600))
 
 
 def test_clawback_of_a_reservation(books: Books) -> None:
@@ -266,8 +331,7 @@ def test_clawback_of_a_reservation(books: Books) -> None:
     books.move("reserve", "r", books.payable, books.transit, 1600)
     with refused("touches an account that it may not"):
         attack = insert_transaction("settle")
-        insert_entry(attack, books.expense, 1600)
-        insert_entry(attack, books.transit, -1600)
+        insert_entries(attack, (books.expense, 1600), (books.transit, -1600))
 
 
 def test_money_moved_to_somebody_else(books: Books) -> None:
@@ -275,8 +339,7 @@ def test_money_moved_to_somebody_else(books: Books) -> None:
     (other,) = open_accounts([in_transit_account(factories.contractor().pk, "USD")])
     with refused("moves money between people"):
         attack = insert_transaction("reserve")
-        insert_entry(attack, other, 1600)
-        insert_entry(attack, books.payable, -1600)
+        insert_entries(attack, (other, 1600), (books.payable, -1600))
 
 
 def test_reversed_twice(books: Books) -> None:
@@ -295,8 +358,7 @@ def test_reversed_inexactly(books: Books) -> None:
     reserved = books.move("reserve", "r", books.payable, books.transit, 1600)
     with refused("is not the exact opposite"):
         attack = insert_transaction("fail", reverses=reserved.pk)
-        insert_entry(attack, books.payable, 1599)
-        insert_entry(attack, books.transit, -1599)
+        insert_entries(attack, (books.payable, 1599), (books.transit, -1599))
 
 
 def test_reversal_of_nothing(books: Books) -> None:
@@ -358,6 +420,15 @@ def payable(books: Books) -> Payable:
 def test_payable_changed(payable: Payable, change: str) -> None:
     with refused("a payable never changes"):
         run(f"UPDATE payouts_payable SET {change}")
+
+
+def test_every_column_of_a_payable_but_its_state_is_guarded(payable: Payable) -> None:
+    """The trigger names them one by one: a column added later has to be added there."""
+    ((definition,),) = run(
+        "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'payable_changes_state_only'"
+    )
+    named = {field.column for field in Payable._meta.concrete_fields} - {"state"}
+    assert {name for name in named if re.search(rf"\bnew\.{name}\b", definition, re.I)} == named
 
 
 def test_payable_deleted(payable: Payable) -> None:
