@@ -146,7 +146,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "annotation_platform.api.pagination.NewestFirst",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "annotation_platform.api.schema.ProblemAwareSchema",
-    "DEFAULT_THROTTLE_RATES": {"sign-in": "20/min"},
+    "DEFAULT_THROTTLE_RATES": {"sign-in": "20/min", "password": "10/min"},
     # How many proxies in front of us append to X-Forwarded-For. Left open, DRF believes the whole
     # header, and whoever changes it with every request is never throttled.
     "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
@@ -182,6 +182,10 @@ SPECTACULAR_SETTINGS = {
         "PayableKind": "payouts.models.Payable.Kind",
         "PayableState": "payouts.models.Payable.State",
         "PayoutState": "payouts.models.Payout.State",
+        "PayoutRunState": "payouts.models.PayoutRun.State",
+        "PayoutAttemptOutcome": "payouts.models.PayoutAttempt.Outcome",
+        "Rail": "payouts.models.Rail",
+        "TaxFormKind": "payouts.models.TaxForm.Kind",
         "ReviewKind": "reviews.models.Review.Kind",
         "ReviewState": "reviews.models.Review.State",
         "RunKind": "reviews.models.Run.Kind",

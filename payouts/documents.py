@@ -1,20 +1,28 @@
-"""A statement as people take it away: JSON (to verify), CSV (to calculate), PDF (to file)."""
+"""What people take away: a statement as JSON (to verify), CSV (to calculate) or PDF (to file), and
+a year's figures for tax as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fpdf import FPDF
 
-from payouts.models import Statement
+from payouts.models import Statement, TaxForm
+from payouts.queries import TaxLine
 from payouts.rules import money
 
 CSV_COLUMNS = (
     "number", "at", "kind", "amount_cents", "balance_cents", "project", "task", "video",
     "submission", "price_version", "price_cents", "payout", "transaction", "text", "sha256",
+)  # fmt: skip
+TAX_COLUMNS = (
+    "year", "contractor", "name", "email", "currency", "paid", "payouts", "threshold_reached",
+    "form", "form_status", "form_name", "address", "country", "signed_on", "expires_on",
+    "tin_kind", "tin",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -31,6 +39,36 @@ def as_csv(statement: Statement) -> bytes:
     writer.writerow(CSV_COLUMNS)
     for line in _document(statement)["lines"]:
         writer.writerow([_cell(line.get(column)) for column in CSV_COLUMNS])
+    return out.getvalue().encode()
+
+
+def tax_csv(
+    lines: Iterable[TaxLine], *, number_of: Callable[[TaxForm], str] | None = None
+) -> bytes:
+    """One row per contractor; amounts with two decimals.
+
+    Arguments:
+        number_of: gives the full identification number; without it the column is masked.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(TAX_COLUMNS)
+    for line in lines:
+        form = line.form
+        units, cents = divmod(line.paid_cents, 100)
+        row: list[object] = [
+            line.year, line.contractor, line.name, line.email, line.currency,
+            f"{units}.{cents:02d}", line.payout_count, "yes" if line.reported else "no",
+        ]  # fmt: skip
+        if form is None:
+            row += ["", line.form_status, *[""] * 7]
+        else:
+            number = number_of(form) if number_of else form.masked_tin
+            row += [
+                form.kind, line.form_status, form.name, form.address, form.country,
+                form.signed_on, form.expires_on, form.tin_kind, number,
+            ]  # fmt: skip
+        writer.writerow([_cell(value) for value in row])
     return out.getvalue().encode()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 from annotation_platform.api.idempotency import idempotent
 from annotation_platform.api.permissions import IsContractor, IsFinance
 from annotation_platform.api.problems import NotFound
+from annotation_platform.api.throttles import ScopedThrottle
 from annotation_platform.clock import database_now
 from contractors.models import Contractor
 from payouts import documents, queries, services
@@ -35,10 +36,32 @@ from payouts.serializers import (
     StatementSerializer,
     TotalsInput,
 )
+from payouts.serializers_finance import (
+    BankReportInput,
+    BankReportSerializer,
+    ComparisonSerializer,
+)
 from payouts.services.reconciling import file_content
 from payouts.views import signed_in
 
 TIME_TO_PAY_DAYS = 30
+
+PAYOUT_FILES = inline_serializer(
+    "PayoutFiles",
+    {
+        "rail": serializers.CharField(),
+        "name": serializers.CharField(),
+        "sha256": serializers.CharField(),
+        "payout_count": serializers.IntegerField(),
+        "total_cents": serializers.IntegerField(),
+    },
+    many=True,
+)
+
+
+def _files(made: list[PayoutFile]) -> list[dict[str, Any]]:
+    columns = ("rail", "name", "sha256", "payout_count", "total_cents")
+    return [{name: getattr(file, name) for name in columns} for file in made]
 
 
 def attachment(content: bytes, name: str, content_type: str) -> HttpResponse:
@@ -72,6 +95,10 @@ class PayoutMethodView(APIView):
     """Where you are paid."""
 
     permission_classes = [IsContractor]
+    throttle_scope = "password"
+
+    def get_throttles(self) -> list[Any]:
+        return [] if self.request.method == "GET" else [ScopedThrottle()]
 
     @extend_schema(responses=PayoutMethodSerializer)
     def get(self, request: Request) -> Response:
@@ -178,26 +205,11 @@ class PayoutRunViewSet(
         """Count and cents as the payouts, their items and the ledger have them."""
         return Response(services.run_totals(self.get_object()))
 
-    @extend_schema(
-        request=None,
-        responses=inline_serializer(
-            "PayoutFiles",
-            {
-                "rail": serializers.CharField(),
-                "name": serializers.CharField(),
-                "sha256": serializers.CharField(),
-                "payout_count": serializers.IntegerField(),
-                "total_cents": serializers.IntegerField(),
-            },
-            many=True,
-        ),
-    )
+    @extend_schema(request=None, responses=PAYOUT_FILES)
     @action(detail=True, methods=["post"])
     def files(self, request: Request, pk: str) -> Response:
         """Make the bank files of an approved run, once."""
-        columns = ("rail", "name", "sha256", "payout_count", "total_cents")
-        made = services.write_files(run=self.get_object())
-        return Response([{name: getattr(file, name) for name in columns} for file in made])
+        return Response(_files(services.write_files(run=self.get_object())))
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True, url_path=r"files/(?P<rail>file|nacha)")
@@ -227,6 +239,38 @@ class PayoutRunViewSet(
             content=self._body(ReportInput)["content"].encode(),
         )
         return Response(vars(found))
+
+    @extend_schema(methods=["GET"], responses=BankReportSerializer(many=True), filters=False)
+    @extend_schema(methods=["POST"], request=BankReportInput, responses={201: ComparisonSerializer})
+    @action(detail=True, methods=["get", "post"])
+    def reports(self, request: Request, pk: str) -> Response:
+        """The bank's reports about this run; POST keeps one and compares it, and moves nothing.
+
+        `POST /bank-reports/{id}/follow/` then moves what matches. Problem: `unreadable-report`.
+        """
+        run = self.get_object()
+        if request.method == "POST":
+            body = self._body(BankReportInput)
+            report = services.take_report(
+                actor=signed_in(request),
+                run=run,
+                name=body["name"],
+                content=body["content"].encode(),
+            )
+            context = {"comparison": services.compare_report(report)}
+            return Response(ComparisonSerializer(report, context=context).data, status=201)
+        page: Any = self.paginate_queryset(cast(Any, run.reports.defer("content")))
+        return self.get_paginated_response(BankReportSerializer(page, many=True).data)
+
+    @extend_schema(request=None, responses=PAYOUT_FILES)
+    @action(detail=True, methods=["post"])
+    def send(self, request: Request, pk: str) -> Response:
+        """Send an approved run now: make its bank files, and have the providers called.
+
+        Providers are called within a minute of the approval anyway. Problem: `wrong-run-state`.
+        """
+        made = services.send_run(actor=signed_in(request), run=self.get_object())
+        return Response(_files(made))
 
 
 class TimeToPayView(APIView):

@@ -46,7 +46,11 @@ class InvalidPayoutDetails(Problem):
 
 class FreshSignInNeeded(Problem):
     slug, status = "fresh-sign-in-needed", 403
-    title = "Enter your password again to change where your money goes."
+    title = "Enter your password again to do this."
+
+
+class InvalidTaxForm(Problem):
+    slug, status, title = "invalid-tax-form", 400, "This tax form can't be used."
 
 
 class HoldTooLong(Problem):
@@ -63,3 +67,7 @@ class UnreadableReport(Problem):
 
 class BadSignature(Problem):
     slug, status, title = "bad-signature", 400, "The signature does not match."
+
+
+class ReportFollowed(Problem):
+    slug, status, title = "report-followed", 409, "This report was followed already."

@@ -1,7 +1,7 @@
+from payouts.models.holds import Hold
 from payouts.models.ledger import Account, Balance, Entry, LedgerTransaction
 from payouts.models.payables import Payable
 from payouts.models.payouts import (
-    Hold,
     Payout,
     PayoutAttempt,
     PayoutFile,
@@ -11,11 +11,14 @@ from payouts.models.payouts import (
     ProviderEvent,
     Rail,
 )
+from payouts.models.reports import BankReport
 from payouts.models.statements import Statement, StatementEntry
+from payouts.models.tax import TaxForm
 
 __all__ = [
     "Account",
     "Balance",
+    "BankReport",
     "Entry",
     "Hold",
     "LedgerTransaction",
@@ -30,4 +33,5 @@ __all__ = [
     "Rail",
     "Statement",
     "StatementEntry",
+    "TaxForm",
 ]

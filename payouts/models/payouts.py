@@ -285,32 +285,3 @@ class ProviderEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.kind} {self.event_id}"
-
-
-class Hold(models.Model):
-    """Somebody from finance holds a payable back: for a named reason, at most seven days."""
-
-    payable = models.ForeignKey(Payable, on_delete=models.PROTECT, related_name="holds")
-    reason = models.CharField(max_length=500)
-    placed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
-    )
-    placed_at = models.DateTimeField()
-    ends_at = models.DateTimeField()
-    lifted_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["payable"],
-                condition=Q(lifted_at__isnull=True),
-                name="hold_one_live_per_payable",
-            ),
-            models.CheckConstraint(condition=~Q(reason=""), name="hold_has_a_reason"),
-            models.CheckConstraint(
-                condition=Q(ends_at__gt=F("placed_at")), name="hold_ends_after_it_starts"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"hold on payable {self.payable_id} until {self.ends_at:%Y-%m-%d}"

@@ -17,7 +17,7 @@ from payouts.queries.earnings import (
     sentence,
     whereabouts,
 )
-from payouts.queries.payouts import payouts_of, time_to_pay
+from payouts.queries.payouts import payouts_of, payouts_to_look_at, time_to_pay
 from payouts.queries.projects import (
     RESERVING,
     BudgetOutlook,
@@ -27,6 +27,15 @@ from payouts.queries.projects import (
     money_per_day,
     project_money,
 )
+from payouts.queries.tax import (
+    TaxLine,
+    all_tax_lines,
+    current_tax_form,
+    paid_in_years,
+    status_of,
+    tax_lines,
+    tax_year,
+)
 
 __all__ = [
     "RESERVING",
@@ -35,18 +44,26 @@ __all__ = [
     "PayDay",
     "ProjectMoney",
     "Purse",
+    "TaxLine",
     "Whereabouts",
     "account_balances",
+    "all_tax_lines",
     "budget_outlook",
+    "current_tax_form",
     "decided_but_unpaid",
     "earned",
     "explanation",
     "money_per_day",
+    "paid_in_years",
     "payables_of",
     "payouts_of",
+    "payouts_to_look_at",
     "project_money",
     "purse",
     "sentence",
+    "status_of",
+    "tax_lines",
+    "tax_year",
     "time_to_pay",
     "unbalanced_transactions",
     "whereabouts",

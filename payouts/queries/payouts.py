@@ -16,6 +16,11 @@ def payouts_of(contractor_id: int) -> QuerySet[Payout]:
     return Payout.objects.filter(contractor_id=contractor_id).select_related("method")
 
 
+def payouts_to_look_at() -> QuerySet[Payout]:
+    """Everybody's payouts with whom and where they go to, in one query."""
+    return Payout.objects.select_related("contractor__user", "method").defer("method__details")
+
+
 def time_to_pay(since: datetime) -> dict[str, Any]:
     """How long people waited for their money: seconds from accrual to settlement.
 

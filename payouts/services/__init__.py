@@ -4,7 +4,7 @@ assignment → account)."""
 from payouts.services.checks import check_ledger, credit_decided
 from payouts.services.credits import credit, credit_assignment, pay_bonus
 from payouts.services.holds import end_holds, hold_payable, lift_hold
-from payouts.services.methods import rotate_secrets, set_payout_method
+from payouts.services.methods import require_password, rotate_secrets, set_payout_method
 from payouts.services.outcomes import return_payout, settle_payout
 from payouts.services.reconciling import (
     handle_event,
@@ -14,19 +14,30 @@ from payouts.services.reconciling import (
     sweep_payouts,
 )
 from payouts.services.releasing import release_claim
+from payouts.services.reports import (
+    compare_report,
+    decide_file_payout,
+    follow_report,
+    take_report,
+)
 from payouts.services.runs import approve_run, cancel_run, lock_run, prepare_run, run_totals
-from payouts.services.sending import decide_unknown, send_payout, write_files
+from payouts.services.sending import decide_unknown, send_payout, send_run, write_files
 from payouts.services.statements import make_statement, make_statements
+from payouts.services.tax import full_tin, permit_full_export, state_tax_form
 
 __all__ = [
     "approve_run",
     "cancel_run",
     "check_ledger",
+    "compare_report",
     "credit",
     "credit_assignment",
     "credit_decided",
+    "decide_file_payout",
     "decide_unknown",
     "end_holds",
+    "follow_report",
+    "full_tin",
     "handle_event",
     "hold_payable",
     "lift_hold",
@@ -34,17 +45,22 @@ __all__ = [
     "make_statement",
     "make_statements",
     "pay_bonus",
+    "permit_full_export",
     "prepare_run",
     "receive_event",
     "reconcile_report",
     "refresh_payout",
     "release_claim",
+    "require_password",
     "return_payout",
     "rotate_secrets",
     "run_totals",
     "send_payout",
+    "send_run",
     "set_payout_method",
     "settle_payout",
+    "state_tax_form",
     "sweep_payouts",
+    "take_report",
     "write_files",
 ]

@@ -7,12 +7,13 @@ from typing import Any
 
 from achkit import is_valid_routing
 from django.db import transaction
+from django.db.models import QuerySet
 
 from annotation_platform.clock import database_now
-from contractors.models import Contractor
+from contractors.models import Contractor, User
 from events.services import record
 from payouts.encryption import encrypt_json, rotate
-from payouts.models import PayoutMethod, Rail
+from payouts.models import PayoutMethod, Rail, TaxForm
 from payouts.problems import FreshSignInNeeded, InvalidPayoutDetails
 from payouts.rules import METHOD_CHANGE_HOLD
 
@@ -38,8 +39,7 @@ def set_payout_method(
 
     Raises `FreshSignInNeeded`, `InvalidPayoutDetails`.
     """
-    if not contractor.user.check_password(password):
-        raise FreshSignInNeeded("The password is not right.")
+    require_password(contractor.user, password)
     clean = _checked(rail, details)
     Contractor.objects.select_for_update(no_key=True).get(pk=contractor.pk)
     now = database_now()
@@ -66,21 +66,31 @@ def set_payout_method(
     return method
 
 
+def require_password(person: User, password: str) -> None:
+    """Being signed in is not enough: raise `FreshSignInNeeded` unless this is their password."""
+    if not person.check_password(password):
+        raise FreshSignInNeeded("The password is not right.")
+
+
 def rotate_secrets(*, batch: int = 500) -> int:
     """Encrypt everything stored anew under the first of FIELD_ENCRYPTION_KEYS.
 
-    Returns how many payout methods. Payout files are append-only and keep the key they were
-    written under: keep that key as long as the files are wanted.
+    Returns how many payout methods and tax numbers. Payout files are append-only and keep the key
+    they were written under: keep that key as long as the files are wanted.
     """
+    return _rotate(PayoutMethod.objects.all(), "details", batch) + _rotate(
+        TaxForm.objects.exclude(tin=b""), "tin", batch
+    )
+
+
+def _rotate(secrets: QuerySet[Any], column: str, batch: int) -> int:
     done, last = 0, 0
     while True:
         with transaction.atomic():
-            rows = list(
-                PayoutMethod.objects.select_for_update().filter(pk__gt=last).order_by("pk")[:batch]
-            )
-            for method in rows:
-                method.details = rotate(method.details)
-            PayoutMethod.objects.bulk_update(rows, ["details"])
+            rows = list(secrets.select_for_update().filter(pk__gt=last).order_by("pk")[:batch])
+            for row in rows:
+                setattr(row, column, rotate(getattr(row, column)))
+            secrets.model._default_manager.bulk_update(rows, [column])
         if not rows:
             return done
         done, last = done + len(rows), rows[-1].pk

@@ -159,7 +159,7 @@ def reconcile_report(*, actor: User, run: PayoutRun, content: bytes) -> Reconcil
 
     Raises `UnreadableReport` when it is not such a file; nothing is changed then.
     """
-    lines = _read_report(content)
+    lines = read_report(content)
     found = Reconciliation()
     seen: set[int] = set()
     ours = {p.our_reference: p.pk for p in Payout.objects.filter(run=run).order_by("pk")}
@@ -220,7 +220,8 @@ def _reconcile_line(
         getattr(found, after).append(reference)
 
 
-def _read_report(content: bytes) -> list[tuple[str, int, str, Status]]:
+def read_report(content: bytes) -> list[tuple[str, int, str, Status]]:
+    """(our reference, cents, currency, status) of each line. Raises `UnreadableReport`."""
     try:
         rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
         return [

@@ -199,6 +199,18 @@ def decide_unknown(*, actor: User, payout_id: int, provider_reference: str, note
 
 
 @transaction.atomic
+def send_run(*, actor: User, run: PayoutRun) -> list[PayoutFile]:
+    """Make an approved run's bank files and have its other payouts sent now.
+
+    The event `payout_run.sent` wakes the sweep that sends; without it they go within a minute.
+    Again: the same files. Raises what `write_files` raises.
+    """
+    files = write_files(run=run)
+    record("payout_run.sent", actor=actor, subject=run, data={"files": [f.name for f in files]})
+    return files
+
+
+@transaction.atomic
 def write_files(*, run: PayoutRun) -> list[PayoutFile]:
     """Turn a run's file payouts into one file per rail, once; they are submitted with it.
 

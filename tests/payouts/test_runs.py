@@ -161,6 +161,7 @@ def test_held_payables_stay_out_until_the_hold_ends(finance: Finance) -> None:
     payable = Payable.objects.get(contractor=ada, amount_cents=200)
     hold = hold_payable(
         actor=finance.preparer,
+        case="12",
         payable=payable,
         reason="Case 12: duplicate account?",
         ends_at=timezone.now() + timedelta(days=6),
@@ -176,6 +177,7 @@ def test_held_payables_stay_out_until_the_hold_ends(finance: Finance) -> None:
     with pytest.raises(CannotHold, match="held before"):
         hold_payable(
             actor=finance.preparer,
+            case="12",
             payable=payable,
             reason="Again",
             ends_at=timezone.now() + timedelta(days=1),
@@ -188,6 +190,7 @@ def test_holds_end_within_seven_days(finance: Finance, days: int) -> None:
     with pytest.raises(HoldTooLong):
         hold_payable(
             actor=finance.preparer,
+            case="12",
             payable=Payable.objects.get(contractor=ada),
             reason="Case",
             ends_at=timezone.now() + timedelta(days=days),

@@ -125,6 +125,7 @@ def test_a_hold_moves_the_day_and_says_why(finance: Finance) -> None:
     ends_at = database_now() + timedelta(days=7)
     hold = hold_payable(
         actor=finance.approver,
+        case="12",
         payable=Payable.objects.get(),
         reason="Case 12: the bank asks who you are.",
         ends_at=ends_at,
@@ -209,6 +210,7 @@ def test_every_earning_is_there_once_after_two_payouts(
     payable = Payable.objects.earliest("pk")
     hold = hold_payable(
         actor=finance.approver,
+        case="12",
         payable=payable,
         reason="Case 1",
         ends_at=database_now() + timedelta(days=1),

@@ -8,7 +8,7 @@ from payouts.services import rotate_secrets
 
 
 class Command(BaseCommand):
-    help = "Encrypt stored payout details anew under the first of FIELD_ENCRYPTION_KEYS."
+    help = "Encrypt payout details and tax numbers anew under the first of FIELD_ENCRYPTION_KEYS."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"{rotate_secrets()} payout methods are under the first key now.")
+        self.stdout.write(f"{rotate_secrets()} stored secrets are under the first key now.")
