@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('contractors', '0004_verdict'),
-        ('payouts', '0006_statement_refusals'),
+        ('payouts', '0020_refusals_by_statement'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

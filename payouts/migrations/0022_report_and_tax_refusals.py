@@ -52,6 +52,6 @@ DROP FUNCTION payouts_guard_tax_form();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payouts", "0007_holds_reports_tax_forms")]
+    dependencies = [("payouts", "0021_holds_reports_tax_forms")]
 
     operations = [migrations.RunSQL(GUARDS, GUARDS_BACK)]
