@@ -19,7 +19,7 @@ from tasks.rules import cents_per_hour
 # Only the head of each queue is read, by its index, and nothing is locked.
 _NEXT_VIDEOS = """
 SELECT project.id, next.frame_count, next.seconds
-FROM unnest(%(projects)s) project (id)
+FROM unnest(%(projects)s::bigint[]) project (id)
 CROSS JOIN LATERAL (
     SELECT video.frame_count,
         video.duration_ticks * video.time_base_num::numeric / video.time_base_den AS seconds

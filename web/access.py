@@ -28,6 +28,10 @@ SUBPAGES: dict[str, tuple[tuple[str, Any], ...]] = {
         ("work", _("Home")),
         ("results", _("Results")),
         ("earnings", _("Earnings")),
+        ("statements", _("Statements")),
+        ("payout-details", _("Payout details")),
+        ("residence", _("Residence")),
+        ("restrictions", _("Restrictions")),
     ),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -86,3 +87,13 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
 def _has_htmx() -> bool:
     """Whether Node built it; every page works without."""
     return finders.find("web/built/htmx.min.js") is not None
+
+
+def with_media_from(response: HttpResponse, url: str) -> HttpResponse:
+    """Let the page play media from where this link leads: nothing to say when it is this site."""
+    parts = urlsplit(url)
+    if parts.netloc:
+        response.headers["Content-Security-Policy"] = (
+            f"{CONTENT_SECURITY_POLICY}; media-src 'self' {parts.scheme}://{parts.netloc}"
+        )
+    return response

@@ -80,8 +80,11 @@ def test_claiming_takes_one_task_and_an_empty_queue_is_told(log_in: LogIn) -> No
     (task,) = factories.open_tasks(project)
     person = factories.worker(project)
     browser = log_in(person)
-    page = browser.post("/work/claim/", {"project": project.pk}, follow=True).content.decode()
-    assert f"Task {task.pk} is yours." in page
+    answer = browser.post("/work/claim/", {"project": project.pk})
+    claim = Assignment.objects.get(task=task)
+    assert answer["Location"] == f"/work/assignments/{claim.pk}/"
+    page = browser.get("/work/").content.decode()
+    assert f'href="/work/assignments/{claim.pk}/"' in page
     assert "No task is free for you right now." in page
     assert "Claim the next task" not in page
     browser.post("/work/claim/", {"project": project.pk})
@@ -100,7 +103,7 @@ def test_the_guideline_is_read_and_acknowledged_once_and_only_the_version_shown(
     assert "Read the guideline" in browser.get("/work/").content.decode()
     address = f"/work/guidelines/{project.pk}/"
     page = browser.get(address).content.decode()
-    assert "# Cut on contact" in page
+    assert "<h2>Cut on contact</h2>" in page
     assert "I have read version 1" in page
 
     stale = browser.post(address, {"version": "0"}).content.decode()
@@ -137,7 +140,7 @@ def test_lists_are_paged_and_rows_cost_no_queries(
     browser = log_in(person)
     few = {
         "/work/results/": 6,  # session, user, contractor; count, submissions, decisions
-        "/work/earnings/": 7,  # …; count, payables; two sums
+        "/work/earnings/": 8,  # …; count, payables; two sums, the way of paying
     }
     for address, queries in few.items():
         with django_assert_num_queries(queries):

@@ -31,3 +31,15 @@ def percent(share: float | None) -> str:
 def hands(mask: int) -> str:
     """The bit mask of a segment in words."""
     return {0: "none", 1: "left", 2: "right", 3: "both"}[mask]
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """`95.4|duration` is `1 min 35 s`; whole seconds, nothing for None."""
+    if seconds is None:
+        return ""
+    whole = int(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
-from string import ascii_uppercase
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.views.decorators.http import require_GET, require_POST
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation_platform.api.problems import Problem
 from annotation_platform.clock import database_now
 from reviews import queries
-from reviews.models import Review, Score
-from reviews.services import claim_next_review
+from reviews.models import Review
+from reviews.rules import MIN_REJECTION_TEXT
+from reviews.services import claim_next_review, decide, release, renew_lease
+from reviews.services.reviewing import OUTCOMES, Findings
 from reviews.words import diagnosis_of, score_in_words
-from tasks.models import Submission
-from timelines.segment import Hands, Segment
+from videos.links import playable
 from web.access import caller, for_roles, show
+from web.drawing import drawn_beside, letters_of
+from web.forms import EvidenceFormSet, FindingsForm
+from web.frame import with_media_from
+from web.markdown import as_html
 from web.pages import page_of
-from web.timeline_figure import Drawn, figure
+from web.timeline_figure import figure
+from web.views.contractor import tell_refusal
+
+# What each outcome does, in the words of its choice.
+CHOICES: dict[str, Any] = {
+    "accepted": gettext_lazy("Accept: full pay, the data is used"),
+    "accepted_with_fixes": gettext_lazy("Accept with small fixes: full pay, the data is used"),
+    "changes_requested": gettext_lazy("Ask for changes: say where and what"),
+    "paid_unused": gettext_lazy("Pay in full, don't use the data: done in good faith"),
+    "unusable_confirmed": gettext_lazy(
+        "The video can't be used: ends the task, pays everybody on it"
+    ),
+    "rejected": gettext_lazy("Reject: nothing is paid once a second reviewer agrees"),
+}
+CONCUR = gettext_lazy("Agree with the rejection: it becomes final, nothing is paid")
+NO_USE = gettext_lazy("Don't use the data: the pay stands")
 
 
 @for_roles("reviewer")
@@ -32,11 +54,19 @@ def reviews(request: HttpRequest) -> HttpResponse:
         .select_related("project", "submission__assignment")
         .order_by("-pk")
     )
+    held = own.filter(state=Review.State.CLAIMED).first()
+    chosen = {}
+    for name, known in (("state", Review.State.values), ("kind", Review.Kind.values)):
+        value = request.GET.get(name, "")
+        if value in known:
+            chosen[name] = value
     context = {
         "queue": queries.queue_counts(reviewer.pk),
-        "held": own.filter(state=Review.State.CLAIMED).first(),
-        "page": page_of(request, own),
-        "now": database_now(),
+        "held": held,
+        "page": page_of(request, own.filter(**chosen)),
+        "chosen": chosen,
+        "states": [str(s) for s in Review.State.values if s != Review.State.QUEUED],
+        "kinds": Review.Kind.values,
     }
     return show(request, "reviews.html", context)
 
@@ -54,30 +84,39 @@ def take_next(request: HttpRequest) -> HttpResponse:
 
 
 @for_roles("reviewer")
-@require_GET
+@require_http_methods(["GET", "POST"])
 def review(request: HttpRequest, pk: int) -> HttpResponse:
-    """One's own review: the timelines on one axis, the score and the diagnosis in words."""
-    found = get_object_or_404(
-        Review.objects.filter(reviewer=caller(request))
-        .select_related(
-            "of",
-            "project",
-            "submission__assignment__guideline",
-            "submission__assignment__task__video",
-        )
-        .defer("submission__assignment__task__video__frame_times"),
-        pk=pk,
-    )
+    """One's own review: the video, the timelines on one axis, score and diagnosis in words.
+
+    POST decides it; what is incomplete is said beside the field and nothing is written.
+    """
+    found = _own(request, pk)
+    held = found.state == Review.State.CLAIMED
+    outcomes = _outcomes(found)
+    form, evidence = FindingsForm(outcomes=outcomes), EvidenceFormSet(prefix="evidence")
+    status = 200
+    if request.method == "POST":
+        form = FindingsForm(request.POST, outcomes=outcomes)
+        evidence = EvidenceFormSet(request.POST, prefix="evidence")
+        if form.is_valid() and evidence.is_valid() and _decided(request, found, form, evidence):
+            return redirect("reviews")
+        status = 422
     submissions = queries.timelines_beside(found)
     scores = queries.scores_of(found.submission)
     best = scores[0] if scores else None
-    letters = dict(zip((s.pk for s in submissions), ascii_uppercase, strict=False))
+    letters = letters_of(submissions)
+    video = found.submission.assignment.task.video
+    media = playable(video, user=caller(request)) if held else None
+    guideline = found.submission.assignment.guideline
     context = {
         "review": found,
-        "video": found.submission.assignment.task.video,
-        "guideline": found.submission.assignment.guideline,
+        "held": held,
+        "video": video,
+        "media": media,
+        "guideline": guideline,
+        "guideline_html": as_html(guideline.body),
         "figure": figure(
-            _drawn(submissions, letters, found.submission_id, best),
+            drawn_beside(submissions, letters, found.submission_id, best),
             frame_count=found.submission.frame_count,
             action_types=found.project.action_type_keys,
         ),
@@ -89,49 +128,86 @@ def review(request: HttpRequest, pk: int) -> HttpResponse:
         "score": best,
         "sentences": score_in_words(best) if best else [],
         "diagnosis": diagnosis_of(best, found.submission_id) if best else [],
+        "form": form,
+        "evidence": evidence,
+        "may_reject": "rejected" in dict(outcomes) and found.kind != Review.Kind.CONCURRENCE,
+        "least": MIN_REJECTION_TEXT,
         "now": database_now(),
     }
-    return show(request, "review.html", context)
+    return with_media_from(
+        show(request, "review.html", context, status=status), media["url"] if media else ""
+    )
 
 
-def _drawn(
-    submissions: list[Submission], letters: dict[int, str], subject: int, best: Score | None
-) -> list[Drawn]:
-    """Timelines for the figure; what the best score aligned is joined and known as matched."""
-    drawn = []
-    for number, submission in enumerate(submissions):
-        segments = [
-            Segment(s.start_frame, s.end_frame, s.action_type, Hands(s.hands), s.description)
-            for s in submission.segments.all()
-        ]
-        following = submissions[number + 1].pk if number + 1 < len(submissions) else None
-        pairs = _pairs(best, submission.pk)
-        drawn.append(
-            Drawn(
-                letters[submission.pk],
-                submission.pk == subject,
-                segments,
-                matched=None if pairs is None else {here for here, _ in pairs},
-                links=[] if pairs is None or not _compares(best, following) else pairs,
-            )
+@for_roles("reviewer")
+@require_POST
+def keep(request: HttpRequest, pk: int) -> HttpResponse:
+    """Keep a review for another lease."""
+    try:
+        renewed = renew_lease(reviewer=caller(request), review=_own(request, pk))
+    except Problem as problem:
+        tell_refusal(request, problem)
+        return redirect("reviews")
+    until = f"{renewed.lease_expires_at:%H:%M}"
+    messages.success(request, _("Yours until %(until)s UTC.") % {"until": until})
+    return redirect("review", pk=pk)
+
+
+@for_roles("reviewer")
+@require_POST
+def give_back(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give a review back to the queue."""
+    try:
+        release(reviewer=caller(request), review=_own(request, pk))
+    except Problem as problem:
+        tell_refusal(request, problem)
+    else:
+        messages.success(request, _("Review %(pk)s is back in the queue.") % {"pk": pk})
+    return redirect("reviews")
+
+
+def _own(request: HttpRequest, pk: int) -> Review:
+    return get_object_or_404(
+        Review.objects.filter(reviewer=caller(request))
+        .select_related(
+            "of",
+            "project",
+            "submission__assignment__guideline",
+            "submission__assignment__task__video",
         )
-    return drawn
+        .prefetch_related("submission__assignment__task__video__jobs"),
+        pk=pk,
+    )
 
 
-def _pairs(score: Score | None, submission_id: int) -> list[tuple[int, int]] | None:
-    """(position in this submission, position in the other one) of what a score counts as the
-    same action; pairs that overlap too little to count are left out."""
-    if score is None or not _compares(score, submission_id):
-        return None
-    pairs = [
-        (match["reference"], match["candidate"])
-        for match in score.alignment
-        if match["quality"] is not None
-    ]
-    if submission_id == score.candidate_id:
-        return [(candidate, reference) for reference, candidate in pairs]
-    return pairs
+def _outcomes(found: Review) -> list[tuple[str, Any]]:
+    """What this kind of review may end with, and what each means here."""
+    words = dict(CHOICES)
+    if found.kind == Review.Kind.CONCURRENCE:
+        words["rejected"] = CONCUR
+    elif found.kind == Review.Kind.SAMPLE:
+        words["paid_unused"] = NO_USE
+    return [(outcome, words[outcome]) for outcome in OUTCOMES[Review.Kind(found.kind)]]
 
 
-def _compares(score: Score | None, submission_id: int | None) -> bool:
-    return score is not None and submission_id in (score.reference_id, score.candidate_id)
+def _decided(
+    request: HttpRequest, found: Review, form: FindingsForm, evidence: EvidenceFormSet
+) -> bool:
+    """Whether the decision was taken; otherwise the reasons are on the form."""
+    places = [place.cleaned_data for place in evidence if place.cleaned_data]
+    try:
+        decide(
+            reviewer=caller(request),
+            review=found,
+            findings=Findings(evidence=places, **form.cleaned_data),
+        )
+    except Problem as problem:
+        located = problem.extra.get("errors") or []
+        for error in located:
+            field = str(error["pointer"]).split("/")[1]
+            form.add_error(field if field in form.fields else None, str(error["detail"]))
+        if not located:
+            form.add_error(None, f"{problem.title} {problem.detail}".strip())
+        return False
+    messages.success(request, _("Review %(pk)s is decided.") % {"pk": found.pk})
+    return True
