@@ -230,7 +230,7 @@ def test_a_statement_is_downloaded_and_verified_with_the_program_beside_it(
     document.write_bytes(browser.get(f"/work/statements/{statement.pk}.json").content)
     assert json.loads(document.read_text())["statement"]["hash"] == statement.hash
     program = tmp_path / "verify_statement.py"
-    program.write_bytes(b"".join(browser.get("/work/statements/verify_statement.py")))  # type: ignore[arg-type]
+    program.write_bytes(b"".join(browser.get("/work/statements/verify_statement.py")))
     done = subprocess.run([sys.executable, program, document], capture_output=True, check=False)
     assert done.returncode == 0
     stranger = log_in(factories.contractor())
