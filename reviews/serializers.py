@@ -21,6 +21,7 @@ from reviews.rules import OUTCOMES_OF_DECISION, REJECTION_REASONS
 from reviews.words import rule_in_words, score_in_words
 from tasks.models import Project, Submission
 from tasks.serializers import GuidelineSerializer, SegmentSerializer, TaskVideoSerializer
+from videos.serializers import WholeMediaSerializer
 
 
 class MatchSerializer(serializers.Serializer[dict[str, Any]]):
@@ -99,7 +100,7 @@ class ReviewDetailSerializer(ReviewSerializer):
     guideline = GuidelineSerializer(source="submission.assignment.guideline")
     action_types = serializers.JSONField(source="project.action_types")
     media = serializers.SerializerMethodField(
-        help_text="What a browser plays: {url, kind, zero_seconds}; empty once the review is over"
+        help_text="Links to proxy, filmstrip and sound; null once the review is over"
     )
     timelines = serializers.SerializerMethodField()
     scores = serializers.SerializerMethodField()
@@ -117,8 +118,10 @@ class ReviewDetailSerializer(ReviewSerializer):
             "server_time",
         ]  # fmt: skip
 
-    def get_media(self, review: Review) -> dict[str, Any]:
-        return dict(self.context["media"])
+    @extend_schema_field(WholeMediaSerializer(allow_null=True))
+    def get_media(self, review: Review) -> dict[str, Any] | None:
+        media: dict[str, Any] | None = self.context["media"]
+        return media
 
     @extend_schema_field(ReviewedTimelineSerializer(many=True))
     def get_timelines(self, review: Review) -> Any:

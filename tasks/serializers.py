@@ -19,8 +19,9 @@ from tasks.models import (
 )
 from tasks.rules import MAX_SEGMENTS, SCREENING_REASONS
 from timelines.segment import Hands, Segment
-from videos.links import playable
+from videos.links import playable, whole_media
 from videos.models import Video
+from videos.serializers import MediaSerializer, WholeMediaSerializer
 
 HANDS = {"none": Hands.NONE, "left": Hands.LEFT, "right": Hands.RIGHT, "both": Hands.BOTH}
 _HAND_NAMES = {int(hands): name for name, hands in HANDS.items()}
@@ -292,14 +293,6 @@ class AssignmentSerializer(serializers.ModelSerializer[Assignment]):
         read_only_fields = fields
 
 
-class MediaSerializer(serializers.Serializer[dict[str, Any]]):
-    url = serializers.CharField()
-    kind = serializers.ChoiceField(choices=["proxy", "source"])
-    zero_seconds = serializers.FloatField(
-        help_text="Frame i is on screen at its seconds in the frame-time table less this"
-    )
-
-
 class LiveAssignmentSerializer(AssignmentSerializer):
     """The same with what the workbench needs to start."""
 
@@ -319,6 +312,16 @@ class LiveAssignmentSerializer(AssignmentSerializer):
     @extend_schema_field(serializers.DateTimeField())
     def get_server_time(self, assignment: Assignment) -> str:
         return str(self.context["server_time"].isoformat())
+
+
+class OpenedAssignmentSerializer(LiveAssignmentSerializer):
+    """The same with the pictures and sound that the workbench draws."""
+
+    @extend_schema_field(WholeMediaSerializer(allow_null=True))
+    def get_media(self, assignment: Assignment) -> dict[str, Any] | None:
+        if not assignment.is_live:
+            return None
+        return whole_media(assignment.task.video, user=self.context["user"])
 
 
 class RefusalSerializer(serializers.Serializer[dict[str, Any]]):

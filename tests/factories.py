@@ -18,6 +18,7 @@ from django.utils import timezone
 from knox.models import get_token_model
 from rest_framework.test import APIClient
 
+from annotation_platform.clock import database_now
 from contractors.models import (
     Contractor,
     EligibilityPolicy,
@@ -30,7 +31,7 @@ from contractors.models import (
 from tasks import services
 from tasks.models import Assignment, Project, Submission, Task
 from timelines.segment import Hands, Segment
-from videos.models import Video
+from videos.models import Video, VideoJob
 from videos.timetable import FrameTimes
 
 PASSWORD = "correct horse battery staple"
@@ -203,3 +204,22 @@ def age(assignment: Assignment, **by: float) -> None:
     }
     Assignment.objects.filter(pk=assignment.pk).update(**moved)
     assignment.refresh_from_db()
+
+
+def made_from(video: Video) -> None:
+    """Proxy, a filmstrip of two tiles and audio peaks of `video`, done long ago; no files."""
+    strip = {"tile_width": 160, "tile_height": 90, "columns": 10, "rows": 10}
+    results: dict[str, dict[str, Any]] = {
+        "proxy": {"files": {"proxy.mp4": f"artefacts/{video.pk}/proxy/1/proxy.mp4"}},
+        "peaks": {"files": {"peaks.json": f"artefacts/{video.pk}/peaks/1/peaks.json"}},
+        "filmstrip": {
+            **strip,
+            "frames": [0, 30],
+            "sheets": ["sheet-0.jpg"],
+            "files": {"sheet-0.jpg": f"artefacts/{video.pk}/filmstrip/1/sheet-0.jpg"},
+        },
+    }
+    for stage, result in results.items():
+        VideoJob.objects.create(
+            video=video, stage=stage, state="done", finished_at=database_now(), result=result
+        )

@@ -60,12 +60,23 @@ def make_peaks(video_id: int) -> None:
     processing.run_stage(video_id, "peaks")
 
 
+@shared_task(
+    name="videos.make_large_proxy",
+    soft_time_limit=_soft("large"),
+    time_limit=_soft("large") + 60,
+)
+def make_large_proxy(video_id: int) -> None:
+    """Make the proxy of 720 lines that somebody asked for."""
+    processing.run_stage(video_id, "large")
+
+
 JOB_OF_STAGE = {
     "probe": probe_video,
     "screen": screen_video,
     "proxy": make_proxy,
     "filmstrip": make_filmstrip,
     "peaks": make_peaks,
+    "large": make_large_proxy,
 }
 
 

@@ -9,11 +9,14 @@ download tool and S3 work that way; whoever it was made for is in it, and so in 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import signing
+from django.db.models import Prefetch, prefetch_related_objects
 from django.urls import reverse
 
 from videos import rules, storage
@@ -23,7 +26,9 @@ from videos.problems import LinkNotValid, NotAvailable
 
 SALT = "videos.media"
 DEFAULT_SECONDS = 3600
-KINDS = ("source", "proxy", "peaks")
+KINDS = ("source", "proxy", "peaks", "large")
+# What a page that plays the video needs; the other stages' results are long and not for it.
+PLAYED = ("proxy", "filmstrip", "peaks", "large")
 
 
 @dataclass(frozen=True)
@@ -52,15 +57,49 @@ def playable(
 ) -> dict[str, Any]:
     """What a browser plays: the proxy, or the source while there is no proxy.
 
-    Returns `{"url", "kind", "zero_seconds"}`: frame `i` is on screen at
+    Returns `{"url", "kind", "zero_seconds", "expires_at"}`: frame `i` is on screen at
     `times.seconds(i) - zero_seconds` of that file's own clock (a proxy starts at zero).
     """
+    expires_at = datetime.fromtimestamp(int(time.time()) + seconds, UTC)
     try:
         url, kind = media_url(video, user=user, kind="proxy", seconds=seconds), "proxy"
     except NotAvailable:
         url, kind = media_url(video, user=user, kind="source", seconds=seconds), "source"
     zero = float(video.times.seconds(0)) if kind == "proxy" and video.frame_times else 0.0
-    return {"url": url, "kind": kind, "zero_seconds": zero}
+    return {"url": url, "kind": kind, "zero_seconds": zero, "expires_at": expires_at}
+
+
+def whole_media(
+    video: Video, *, user: AbstractBaseUser, seconds: int = DEFAULT_SECONDS
+) -> dict[str, Any]:
+    """All that a workbench plays and draws, in one query, every link good until `expires_at`.
+
+    `playable`, and beside it `filmstrip` (as :func:`filmstrip`), `peaks` (a link) and `large`
+    (`{"state", "url"}`, the 720p proxy, see `services.want_large`); each None while there is none.
+    The caller has decided that `user` may see the video.
+    """
+    prefetch_related_objects(
+        [video],
+        Prefetch("jobs", VideoJob.objects.filter(stage__in=PLAYED), to_attr="played_jobs"),
+    )
+    large = next((j for j in _jobs(video) if j.stage == VideoJob.Stage.LARGE), None)
+    return {
+        **playable(video, user=user, seconds=seconds),
+        "filmstrip": _or_none(lambda: filmstrip(video, user=user, seconds=seconds)),
+        "peaks": _or_none(lambda: media_url(video, user=user, kind="peaks", seconds=seconds)),
+        "large": large
+        and {
+            "state": large.state,
+            "url": _or_none(lambda: media_url(video, user=user, kind="large", seconds=seconds)),
+        },
+    }
+
+
+def _or_none(make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except NotAvailable:
+        return None
 
 
 def filmstrip(
@@ -109,10 +148,15 @@ def key_of(video: Video, kind: str) -> str:
 
 def _result(video: Video, stage: str) -> dict[str, Any]:
     # The result stays while a stage is being run again; `all()` so that a prefetch is used.
-    for job in video.jobs.all():
+    for job in _jobs(video):
         if job.stage == stage and job.result is not None:
             return cast("dict[str, Any]", job.result)
     raise NotAvailable(f"The {stage} of this video has not been made yet.")
+
+
+def _jobs(video: Video) -> Iterable[VideoJob]:
+    played: list[VideoJob] | None = getattr(video, "played_jobs", None)
+    return video.jobs.all() if played is None else played
 
 
 def object_url(key: str, *, user: AbstractBaseUser, seconds: int = DEFAULT_SECONDS) -> str:

@@ -168,6 +168,7 @@ class VideoJob(models.Model):
         PROXY = "proxy"
         FILMSTRIP = "filmstrip"
         PEAKS = "peaks"
+        LARGE = "large"  # a proxy of 720 lines, on demand
 
     class State(models.TextChoices):
         WAITING = "waiting"  # to be done from `due_at` on
@@ -208,7 +209,7 @@ class VideoJob(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(state__in=["waiting", "running", "done", "failed"])
-                & models.Q(stage__in=["probe", "screen", "proxy", "filmstrip", "peaks"]),
+                & models.Q(stage__in=["probe", "screen", "proxy", "filmstrip", "peaks", "large"]),
                 name="video_job_state_and_stage_are_known",
             ),
             models.CheckConstraint(

@@ -65,6 +65,11 @@ class NotAvailable(Problem):
     title = "This has not been made for the video yet."
 
 
+class NothingLarger(Problem):
+    slug, status = "nothing-larger", 409
+    title = "The video has no larger picture than the one you see."
+
+
 class UploadRefused(Problem):
     slug, status = "upload-refused", 422
     title = "The upload does not match what was announced."

@@ -26,6 +26,7 @@ from videos.timetable import FrameTimes
 
 GOP = 12
 HEIGHT = 480
+LARGE_HEIGHT = 720
 CRF = 24
 AUDIO_RATE = 48_000
 MAX_MISSING_SHARE = 0.5

@@ -51,6 +51,7 @@ STAGE_LIMITS = {
     "proxy": StageLimits(cpu_seconds=6000, wall_seconds=3300),
     "filmstrip": StageLimits(cpu_seconds=900, wall_seconds=1500),
     "peaks": StageLimits(cpu_seconds=300, wall_seconds=600),
+    "large": StageLimits(cpu_seconds=9000, wall_seconds=3300),
 }
 
 MAX_FAILURES = 6

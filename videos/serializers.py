@@ -125,17 +125,63 @@ class FrameTimesSerializer(serializers.Serializer[Any]):
     variable_frame_rate = serializers.BooleanField()
 
 
+class FilmstripSerializer(serializers.Serializer[Any]):
+    """Tile n is on sheet n // (columns * rows), row by row."""
+
+    tile_width = serializers.IntegerField()
+    tile_height = serializers.IntegerField()
+    columns = serializers.IntegerField()
+    rows = serializers.IntegerField()
+    frames = serializers.ListField(
+        child=serializers.IntegerField(), help_text="The frame that each tile shows."
+    )
+    sheets = serializers.ListField(child=serializers.CharField(), help_text="A link to each sheet.")
+
+
+class LargeProxySerializer(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(choices=VideoJob.State.choices)
+    url = serializers.CharField(allow_null=True)
+
+
+class MediaSerializer(serializers.Serializer[Any]):
+    """What a browser plays. Every link is for you, works without a cookie, and expires."""
+
+    url = serializers.CharField()
+    kind = serializers.ChoiceField(choices=["proxy", "source"])
+    zero_seconds = serializers.FloatField(
+        help_text="Frame i is on screen at its seconds in the frame-time table less this."
+    )
+    expires_at = serializers.DateTimeField(
+        help_text="When these links stop working; ask again a little before."
+    )
+
+
+class WholeMediaSerializer(MediaSerializer):
+    """The same with what a workbench draws; null is what has not been made (yet)."""
+
+    filmstrip = FilmstripSerializer(allow_null=True)
+    peaks = serializers.CharField(
+        allow_null=True,
+        help_text="JSON: per_second, and peaks 0 … 255 as base 64 bytes from frame 0 on.",
+    )
+    large = LargeProxySerializer(
+        allow_null=True, help_text="The proxy of 720 lines; null until somebody asks for it."
+    )
+
+
 class LinksSerializer(serializers.Serializer[Any]):
     """Signed links, good for `expires_in_seconds`."""
 
     source = serializers.CharField()  # type: ignore[assignment]  # shadows Field.source
     proxy = serializers.CharField(allow_null=True)
     peaks = serializers.CharField(allow_null=True)
-    filmstrip = serializers.JSONField(allow_null=True)
+    large = serializers.CharField(allow_null=True)
+    filmstrip = FilmstripSerializer(allow_null=True)
     sample_frames = serializers.JSONField(
         allow_null=True, help_text="[{frame, url}]: what the screening looked at and warned of."
     )
     expires_in_seconds = serializers.IntegerField()
+    expires_at = serializers.DateTimeField()
 
 
 class RerunSerializer(serializers.Serializer[Any]):

@@ -21,12 +21,14 @@ from videos.problems import (
     InvalidKey,
     InvalidManifest,
     JobIsRunning,
+    NothingLarger,
     NotInStorage,
     VideoAlreadyRegistered,
     VideoIsRetired,
     VideoNotProbed,
 )
 from videos.processing import probe
+from videos.proxy import HEIGHT
 from videos.screening import Thresholds
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "rerun",
     "restore",
     "retire",
+    "want_large",
 ]
 
 
@@ -234,6 +237,26 @@ def rerun(
             data={"stage": stage, "parameters": job.parameters},
         )
     return job
+
+
+def want_large(*, actor: AbstractBaseUser, video: Video) -> VideoJob:
+    """Have the proxy of 720 lines made, once: asked again it is the same job. No event if it is.
+
+    For whoever may see the video; the caller has decided that. A job that failed is tried again.
+    Raises `VideoNotProbed`, `VideoIsRetired`, and `NothingLarger` when the ordinary proxy has all
+    of the source's lines.
+    """
+    if video.display_size is None:
+        raise VideoNotProbed()
+    if min(video.display_size) <= HEIGHT:
+        raise NothingLarger()
+    job = video.jobs.filter(stage=VideoJob.Stage.LARGE).first()
+    if job is not None and job.state != VideoJob.State.FAILED:
+        return job
+    try:
+        return rerun(actor=actor, video=video, stage=VideoJob.Stage.LARGE)
+    except JobIsRunning:  # somebody asked at the same time
+        return video.jobs.get(stage=VideoJob.Stage.LARGE)
 
 
 def _check_parameters(stage: str, parameters: dict[str, Any]) -> None:

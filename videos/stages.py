@@ -67,6 +67,22 @@ def proxy_stage(source: Path, folder: Path, options: dict[str, Any]) -> dict[str
         rotation=options["rotation"],
         height=int(options["parameters"].get("height", proxy.HEIGHT)),
     )
+    return _proxy_result(report)
+
+
+def large_stage(source: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """The proxy of 720 lines. It warns of nothing: the small one does."""
+    report = proxy.make_proxy(
+        source,
+        folder / "large.mp4",
+        times=_times(options),
+        rotation=options["rotation"],
+        height=proxy.LARGE_HEIGHT,
+    )
+    return _proxy_result(report) | {"warnings": []}
+
+
+def _proxy_result(report: proxy.ProxyReport) -> dict[str, Any]:
     warnings = []
     damaged = report.missing_count + len(report.corrupt)
     if damaged:
@@ -120,4 +136,5 @@ STAGES: dict[str, Callable[[Path, Path, dict[str, Any]], dict[str, Any]]] = {
     "proxy": proxy_stage,
     "filmstrip": filmstrip_stage,
     "peaks": peaks_stage,
+    "large": large_stage,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import django_filters
@@ -114,7 +115,11 @@ class VideoViewSet(
     def links(self, request: Request, pk: str) -> Response:
         """Signed links to the source and to what has been made from it."""
         video, user = self.get_object(), _person(request)
-        found: dict[str, Any] = {"expires_in_seconds": links.DEFAULT_SECONDS}
+        seconds = links.DEFAULT_SECONDS
+        found: dict[str, Any] = {
+            "expires_at": datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds),
+            "expires_in_seconds": seconds,
+        }
         for kind in links.KINDS:
             found[kind] = _or_none(lambda kind=kind: links.media_url(video, user=user, kind=kind))
         found["filmstrip"] = _or_none(lambda: links.filmstrip(video, user=user))

@@ -6,6 +6,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -17,6 +18,7 @@ from annotation_platform.api.permissions import IsReviewer
 from annotation_platform.clock import database_now
 from reviews import queries, services
 from reviews.models import Review
+from reviews.problems import ReviewNotYours
 from reviews.serializers import (
     ClaimReviewInput,
     FindingsInput,
@@ -25,7 +27,11 @@ from reviews.serializers import (
 )
 from reviews.services.reviewing import OUTCOMES, Findings
 from reviews.views.signed_in import caller
-from videos.links import playable
+from videos.links import filmstrip_vtt, whole_media
+from videos.models import Video
+from videos.queries import frame_times_document
+from videos.serializers import FrameTimesSerializer, WholeMediaSerializer
+from videos.services import want_large
 
 
 class ReviewViewSet(
@@ -79,6 +85,41 @@ class ReviewViewSet(
         and the guideline that was pinned when the work was claimed."""
         return self._answer(self.get_object())
 
+    @extend_schema(responses=WholeMediaSerializer)
+    @action(detail=True, methods=["get"])
+    def media(self, request: Request, pk: str) -> Response:
+        """Fresh links to proxy, filmstrip and sound while you hold the review."""
+        return Response(whole_media(self._held_video(), user=caller(request)))
+
+    @extend_schema(request=None, responses={202: WholeMediaSerializer})
+    @media.mapping.post
+    def want_large(self, request: Request, pk: str) -> Response:
+        """Ask for the proxy of 720 lines; it is made once, and `large.url` is there when it is."""
+        video, user = self._held_video(), caller(request)
+        want_large(actor=user, video=video)
+        return Response(whole_media(video, user=user), status=202)
+
+    @extend_schema(responses={(200, "text/vtt"): str})
+    @action(detail=True, methods=["get"], url_path="filmstrip.vtt")
+    def filmstrip_vtt(self, request: Request, pk: str) -> HttpResponse:
+        """The filmstrip as WebVTT thumbnails, for players that want it so."""
+        text = filmstrip_vtt(self._held_video(), user=caller(request))
+        return HttpResponse(text, content_type="text/vtt; charset=utf-8")
+
+    @extend_schema(responses=FrameTimesSerializer)
+    @action(detail=True, methods=["get"], url_path="frame-times")
+    def frame_times(self, request: Request, pk: str) -> Response:
+        """When each frame of the reviewed video appears. Never changes."""
+        video = self.get_object().submission.assignment.task.video
+        headers = {"Cache-Control": "private, max-age=86400"}
+        return Response(frame_times_document(video), headers=headers)
+
+    def _held_video(self) -> Video:
+        review = self.get_object()
+        if review.state != Review.State.CLAIMED:
+            raise ReviewNotYours()
+        return review.submission.assignment.task.video
+
     @extend_schema(request=None, responses=ReviewSerializer)
     @action(detail=True, methods=["post"])
     def renew(self, request: Request, pk: str) -> Response:
@@ -114,7 +155,7 @@ class ReviewViewSet(
         letters = dict(zip((s.pk for s in submissions), ascii_uppercase, strict=False))
         held = review.state == Review.State.CLAIMED
         context = {
-            "media": playable(task.video, user=caller(self.request)) if held else {},
+            "media": whole_media(task.video, user=caller(self.request)) if held else None,
             "submissions": submissions,
             "scores": queries.scores_of(review.submission),
             "letters": letters,

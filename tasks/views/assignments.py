@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -22,13 +23,14 @@ from contractors.views.person import signed_in
 from tasks import queries, services
 from tasks.models import Assignment, Submission
 from tasks.permissions import visible_assignments, visible_submissions
-from tasks.problems import RevisionRequired
+from tasks.problems import LeaseOver, RevisionRequired
 from tasks.serializers import (
     AssignmentSerializer,
     ClaimInput,
     DraftInput,
     DraftSerializer,
     LiveAssignmentSerializer,
+    OpenedAssignmentSerializer,
     OptionalReason,
     ScreeningSerializer,
     SubmissionInput,
@@ -38,8 +40,11 @@ from tasks.serializers_pay import BriefSerializer, HeartbeatInput, HeartbeatSeri
 from tasks.services.work import etag
 from tasks.timeline_json import read_segments
 from timelines.segment import Segment
+from videos.links import filmstrip_vtt, whole_media
+from videos.models import Video
 from videos.queries import frame_times_document
-from videos.serializers import FrameTimesSerializer
+from videos.serializers import FrameTimesSerializer, WholeMediaSerializer
+from videos.services import want_large
 
 IF_MATCH = OpenApiParameter(
     "If-Match",
@@ -122,10 +127,44 @@ class AssignmentViewSet(
             return None
         return services.claim_at_once(contractor_id=signed_in(request).pk, project_id=project)
 
-    @extend_schema(responses=LiveAssignmentSerializer)
+    @extend_schema(responses=OpenedAssignmentSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """One claim, with a fresh media link while it is live."""
-        return self._answer(self.get_object())
+        """One claim; while it is live with fresh links to proxy, filmstrip and sound.
+
+        `media.expires_at` says until when they work: ask again (here or at `media/`) before.
+        """
+        context = {"user": signed_in(request), "server_time": database_now()}
+        return Response(OpenedAssignmentSerializer(self.get_object(), context=context).data)
+
+    @extend_schema(responses=WholeMediaSerializer)
+    @action(detail=True, methods=["get"])
+    def media(self, request: Request, pk: str) -> Response:
+        """Fresh links to proxy, filmstrip and sound; `lease-over` when the claim has ended."""
+        return Response(whole_media(self._live_video(), user=signed_in(request)))
+
+    @extend_schema(request=None, responses={202: WholeMediaSerializer})
+    @media.mapping.post
+    def want_large(self, request: Request, pk: str) -> Response:
+        """Ask for the proxy of 720 lines; it is made once, and `large.url` is there when it is.
+
+        `nothing-larger` when the ordinary proxy has all the lines of the source.
+        """
+        video, user = self._live_video(), signed_in(request)
+        want_large(actor=user, video=video)
+        return Response(whole_media(video, user=user), status=202)
+
+    @extend_schema(responses={(200, "text/vtt"): str})
+    @action(detail=True, methods=["get"], url_path="filmstrip.vtt")
+    def filmstrip_vtt(self, request: Request, pk: str) -> HttpResponse:
+        """The filmstrip as WebVTT thumbnails, for players that want it so."""
+        text = filmstrip_vtt(self._live_video(), user=signed_in(request))
+        return HttpResponse(text, content_type="text/vtt; charset=utf-8")
+
+    def _live_video(self) -> Video:
+        assignment = self.get_object()
+        if not assignment.is_live:
+            raise LeaseOver()
+        return assignment.task.video
 
     @extend_schema(request=None, responses=LiveAssignmentSerializer)
     @action(detail=True, methods=["post"])

@@ -85,7 +85,7 @@ def test_a_review_from_claim_to_decision() -> None:
     assert answer.json()["state"] == "decided"
     assert states(submissions) == ["accepted", "in_review"]
     assert [paid_cents(s) for s in submissions] == [[1600], []]
-    assert client.get(address).json()["media"] == {}, "no link once it is over"
+    assert client.get(address).json()["media"] is None, "no link once it is over"
     assert client.post(f"{address}decision/", {"outcome": "accepted"}).status_code == 409
 
 
