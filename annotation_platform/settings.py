@@ -173,6 +173,8 @@ SPECTACULAR_SETTINGS = {
         "ContractorState": "contractors.models.Contractor.State",
         "VideoState": "videos.models.Video.State",
         "VideoJobState": "videos.models.VideoJob.State",
+        "VideoJobStage": "videos.models.VideoJob.Stage",
+        "MediaKind": [("proxy", "proxy"), ("source", "source")],
         "UploadState": "videos.models.Upload.State",
         "ProjectState": "tasks.models.Project.State",
         "TaskState": "tasks.models.Task.State",
