@@ -54,7 +54,11 @@ def test_nobody_else_and_nobody_afterwards() -> None:
     assignment = factories.claimed(project)
     made_from(assignment.task.video)
     address = f"/api/v1/assignments/{assignment.pk}/"
-    others = [(factories.worker(project), 404), (factories.reviewer(), 404), (None, 401)]
+    others: list[tuple[Any, int]] = [
+        (factories.worker(project), 404),
+        (factories.reviewer(), 404),
+        (None, 401),
+    ]
     for path in ("media/", "filmstrip.vtt/"):
         for person, status in others:
             assert client_for(person).get(address + path).status_code == status
