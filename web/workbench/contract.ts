@@ -96,63 +96,100 @@ export interface Player {
   dispose(): void;
 }
 
-/** sync/ — what the status line shows. */
+/** sync/ — what the status line shows; `Sync.status` has it in words. */
 export type SaveState =
   | { kind: "saved"; revision: number; at: number }
   | { kind: "pending"; changes: number } // "3 changes on this device"
   | { kind: "saving"; changes: number }
-  | { kind: "offline"; changes: number }
-  | { kind: "stale"; changes: number; revision: number } // somebody saved meanwhile: replaying
-  | { kind: "lost"; reason: string } // lease over: read-only, journal kept
+  | { kind: "offline"; changes: number } // tried again by itself
+  /** A newer revision came in, and these could not be put onto it. Saving goes on. */
+  | { kind: "stale"; changes: number; revision: number; differences: readonly Difference[] }
+  | { kind: "lost"; reason: string; state: string; changes: number } // read-only, journal kept
   | { kind: "elsewhere" } // another tab edits this task
   | { kind: "error"; message: string; changes: number };
 
+/** Something that was changed here and elsewhere to different ends. Plain JSON. */
+export interface Difference {
+  kind: "segment" | "flag" | "screening";
+  /** Of the segment or flag; "" for the screening. */
+  id: string;
+  /** The field; "" when it is about the whole: removed here or there. */
+  field: string;
+  theirs: unknown; // what the newer revision has, and the page shows (null: removed there)
+  mine: unknown; // what was set here (null: removed here)
+  /** The edit that set it. */
+  label: string;
+}
+
 export interface LeaseState {
-  /** Server instants as ms since 1970, already corrected for this device's clock. */
+  /** The server's instants as ms since 1970. `secondsLeft` counts by the server's clock. */
   expiresAt: number | null;
   ceilingAt: number;
-  /** Seconds left by the server's clock; null when over. */
+  /** Null when over or without a lease. */
   secondsLeft: number | null;
+  /** False once the server has said that the claim is over; a lease that ran out may be in grace. */
   live: boolean;
   warning: boolean; // five minutes or less
 }
 
-/** What the app gives to sync/. `apply` and `read` are model/commands.ts and model/draft.ts. */
+/** The claim as the API answers it (`LiveAssignment`), as far as sync reads it. */
+export interface Claim {
+  id: number;
+  task: number;
+  state: string;
+  is_live: boolean;
+  lease_expires_at: string | null;
+  lease_ceiling_at: string;
+  server_time: string;
+  end_reason?: string;
+  media: { url: string } | null;
+}
+
+/** What the app gives to sync/. */
 export interface SyncOptions {
-  assignment: number;
+  /** The assignment as it was fetched just now. */
+  claim: Claim;
+  /** The contractor's id (`/me/`): two people's work on one machine stays apart. */
   person: number;
-  /** From the assignment as it was fetched: ISO instants of the server. */
-  leaseExpiresAt: string | null;
-  leaseCeilingAt: string;
-  serverTime: string;
-  isLive: boolean;
-  apply(timeline: Timeline, patch: Patch): Timeline;
-  read(body: unknown): Timeline;
-  /** Sync replaced the timeline under the page: another tab or device had saved meanwhile. */
+  /** Sync replaced the timeline under the page; what could not be put onto it, in words. */
   replaced(timeline: Timeline, differences: string[]): void;
+  /** Whether the video plays: watching is work, too. */
+  playing?(): boolean;
 }
 
 /** sync/index.ts — `openSync(options): Promise<Sync>`: the draft, the journal, the lease. */
 export interface Sync {
   /** The draft with whatever this device had not sent yet. */
   readonly initial: Timeline;
+  /** How many edits those were. */
+  readonly replayed: number;
   readonly save: { readonly value: SaveState };
+  /** `save` in words: "Saved", "3 changes on this device", … */
+  readonly status: { readonly value: string };
   readonly lease: { readonly value: LeaseState };
+  /** Nothing may be changed: another tab edits, or the claim is over. */
+  readonly readOnly: { readonly value: boolean };
+  /** "memory": this browser refuses to keep anything; `status` says so. */
+  readonly kept: { readonly value: "disk" | "memory" };
   /** The heartbeat's answer: active seconds of this claim as the server measured them. */
   readonly activeSeconds: { readonly value: number };
   /** Each command, undo and redo included, right after it was applied; `timeline` is the result. */
   record(edit: Edit, timeline: Timeline): void;
-  /** A sign of life of the person: feeds heartbeats and renewals. */
+  /** The edit (already recorded) that ends a difference as it was set here; null: leaves it. */
+  settle(difference: Difference, choice: "mine" | "theirs"): Edit | null;
+  /** A sign of life of the person; keys and clicks are seen without it. */
   activity(): void;
   /** Sends what is waiting; true once the server has everything. */
   flush(): Promise<boolean>;
-  /** One key: extends the lease now. */
-  extend(): Promise<void>;
+  /** One key: extends the lease now. False when that failed. */
+  extend(): Promise<boolean>;
   /** "Edit here" when another tab has the task. */
   takeOver(): Promise<void>;
+  /** Asks for the claim again and gives the fresh link to its video: the player's `freshLink`. */
+  freshLink(): Promise<string>;
   /** After the lease was lost: what is on this device as a file, and claiming the task again. */
   download(): void;
-  reclaim(): Promise<number>; // the new assignment's id
+  reclaim(): Promise<number>; // the new assignment's id; raises Refusal
   /** The work is handed in or given back: nothing is left to send. */
   finish(): Promise<void>;
   dispose(): void;
