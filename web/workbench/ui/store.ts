@@ -1,0 +1,668 @@
+// The state of the page and everything that a key or a button can do to it. Components read its
+// signals; only this file changes the timeline.
+
+import { computed, effect, signal, type Signal } from "@preact/signals";
+import type {
+  Edit,
+  Flag,
+  FrameTable,
+  Hands,
+  Player,
+  Screening,
+  Segment,
+  Sync,
+  Timeline,
+} from "../contract.ts";
+import { api, Offline, Problem, type ActionType, type Assignment, type Brief, type Located } from "../api/client.ts";
+import type { Action, Keymap } from "../keys/keymap.ts";
+import { keyName, loadKeymap, storeKeymap } from "../keys/keymap.ts";
+import * as commands from "../model/commands.ts";
+import { Refused, type Edge, type Outcome } from "../model/commands.ts";
+import { toSubmission } from "../model/draft.ts";
+import { checkSegments, warnSegments, type Problem as Finding } from "../model/lint.ts";
+import { coveredFrames, find, indexOf, segmentsAt } from "../model/segments.ts";
+import { t } from "./words.ts";
+
+export type Dialog = null | "help" | "submit" | "return" | "goTo";
+export type Ended = null | { kind: "submitted"; segments: number } | { kind: "returned" };
+
+export interface Parts {
+  assignment: Assignment;
+  brief: Brief;
+  person: number;
+  home: string;
+  table: FrameTable;
+  player: Player;
+  sync: Sync;
+}
+
+const SPEEDS = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3] as const;
+
+interface Settings {
+  lagMs: number;
+  together: boolean;
+}
+
+export class Workbench {
+  readonly assignment: Assignment;
+  readonly brief: Brief;
+  readonly person: number;
+  readonly home: string;
+  readonly table: FrameTable;
+  readonly player: Player;
+  readonly sync: Sync;
+  readonly types: readonly ActionType[];
+  private readonly typeIndex: ReadonlyMap<string, number>;
+
+  readonly timeline: Signal<Timeline>;
+  readonly selected = signal<string | null>(null);
+  readonly edge = signal<Edge>("end");
+  readonly hands = signal<Hands>("right");
+  readonly dialog = signal<Dialog>(null);
+  readonly guidelineOpen = signal(false);
+  readonly comparing = signal(false);
+  readonly changingVerdict = signal(false);
+  readonly message = signal<{ text: string; bad: boolean } | null>(null);
+  readonly banner = signal<string | null>(null);
+  readonly ended = signal<Ended>(null);
+  readonly refusals = signal<{ title: string; errors: readonly Located[] } | null>(null);
+  readonly submitting = signal(false);
+  readonly settings: Signal<Settings>;
+  readonly keymap: Signal<Keymap>;
+  readonly history = signal({ past: 0, future: 0 });
+  /** First frame on the timeline's left, and how many fit. */
+  readonly view: Signal<{ first: number; count: number }>;
+  /** How many columns the canvas has; set by it. */
+  readonly columns = signal(1000);
+  /** Asks a part of the page to take the focus: "description", "flag:ID", "type". */
+  readonly focus = signal<{ on: string; n: number }>({ on: "", n: 0 });
+
+  private readonly past = new commands.History();
+  private submissionKey = { of: "", key: "" };
+
+  constructor(parts: Parts) {
+    this.assignment = parts.assignment;
+    this.brief = parts.brief;
+    this.person = parts.person;
+    this.home = parts.home;
+    this.table = parts.table;
+    this.player = parts.player;
+    this.sync = parts.sync;
+    this.types = parts.assignment.action_types as ActionType[];
+    this.typeIndex = new Map(this.types.map((type, i) => [type.key, i]));
+    this.timeline = signal(parts.sync.initial);
+    this.keymap = signal(loadKeymap(this.person));
+    this.settings = signal(loadSettings(this.person));
+    this.view = signal({ first: 0, count: this.frameCount });
+    const last = parts.sync.initial.segments.at(-1);
+    if (last) this.hands.value = last.hands;
+  }
+
+  get frameCount(): number {
+    return this.table.frameCount;
+  }
+
+  readonly readOnly = computed(() => {
+    if (!this.assignment.is_live) return "ended" as const;
+    const kind = this.sync.save.value.kind;
+    if (kind === "elsewhere") return "elsewhere" as const;
+    return kind === "lost" ? ("lost" as const) : null;
+  });
+
+  readonly chosen = computed<Segment | null>(() =>
+    find(this.timeline.value.segments, this.selected.value),
+  );
+
+  readonly chosenIndex = computed(() =>
+    indexOf(this.timeline.value.segments, this.selected.value),
+  );
+
+  readonly errors = computed<Finding[]>(() =>
+    checkSegments(this.timeline.value.segments, this.frameCount, new Set(this.typeIndex.keys())),
+  );
+
+  readonly warnings = computed<Finding[]>(() =>
+    warnSegments(
+      this.timeline.value.segments,
+      this.frameCount,
+      Math.max(2, Math.round(this.table.averageFps)),
+      Math.max(2, Math.round(this.table.averageFps / 5)),
+    ),
+  );
+
+  /** By segment index, the worst first. */
+  readonly findings = computed(() => {
+    const map = new Map<number, Finding[]>();
+    for (const finding of [...this.errors.value, ...this.warnings.value]) {
+      const there = map.get(finding.index);
+      if (there) there.push(finding);
+      else map.set(finding.index, [finding]);
+    }
+    return map;
+  });
+
+  readonly percent = computed(() =>
+    Math.floor((100 * coveredFrames(this.timeline.value.segments)) / this.frameCount),
+  );
+
+  /** What stands in the way of a submission beside the segments' own errors. */
+  readonly blockers = computed<string[]>(() => {
+    const { screening, segments, flags } = this.timeline.value;
+    const found: string[] = [];
+    if (screening.verdict === null) found.push(t("submitFirstVerdict"));
+    else if (screening.verdict !== "usable" && !screening.reason) found.push(t("submitReason"));
+    if (screening.verdict === "usable" && flags.length) found.push(t("submitFlags"));
+    if (screening.verdict !== "unusable" && segments.length === 0)
+      found.push(t("submitNoSegments"));
+    return found;
+  });
+
+  readonly canSubmit = computed(
+    () =>
+      this.readOnly.value === null &&
+      this.blockers.value.length === 0 &&
+      (this.timeline.value.screening.verdict === "unusable" || this.errors.value.length === 0),
+  );
+
+  /** Where in the list of the project's types; -1 for none or one that it does not have. */
+  typeNumber(key: string): number {
+    return this.typeIndex.get(key) ?? -1;
+  }
+
+  typeName(key: string): string {
+    return this.types[this.typeNumber(key)]?.label ?? (key || t("noType"));
+  }
+
+  keyOf(action: Action): string {
+    const keys = this.keymap.value.keysOf(action)[0];
+    return keys ? keyName(keys) : "";
+  }
+
+  say(text: string, bad = false): void {
+    this.message.value = { text, bad };
+  }
+
+  askFocus(on: string): void {
+    this.focus.value = { on, n: this.focus.value.n + 1 };
+  }
+
+  // --- editing -------------------------------------------------------------------------------
+
+  private put(edit: Edit): void {
+    this.timeline.value = commands.apply(this.timeline.value, edit.after);
+    this.sync.record(edit, this.timeline.value);
+    this.history.value = this.past.depth;
+  }
+
+  /** Carries out a command; a refusal is told and changes nothing. */
+  do(command: (timeline: Timeline) => Outcome): boolean {
+    if (this.readOnly.value !== null) {
+      this.say(t("readOnlyNow"), true);
+      return false;
+    }
+    try {
+      const outcome = command(this.timeline.value);
+      this.past.did(outcome.edit);
+      this.put(outcome.edit);
+      if (outcome.select !== undefined) this.selected.value = outcome.select;
+      this.say(outcome.note ?? outcome.edit.label);
+      return true;
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.say(error.message, true);
+      return false;
+    }
+  }
+
+  undo(): void {
+    this.travel(this.past.undo(), "undid", "nothingToUndo");
+  }
+
+  redo(): void {
+    this.travel(this.past.redo(), "redid", "nothingToRedo");
+  }
+
+  private travel(edit: Edit | null, done: "undid" | "redid", none: "nothingToUndo" | "nothingToRedo"): void {
+    if (this.readOnly.value !== null) return this.say(t("readOnlyNow"), true);
+    if (!edit) return this.say(t(none), true);
+    this.put(edit);
+    // Show what came back.
+    const back = Object.entries(edit.after.segments).find(([, segment]) => segment !== null);
+    if (back) this.selected.value = back[0];
+    else if (!this.chosen.value) this.selected.value = null;
+    this.say(t(done, { label: edit.label }));
+  }
+
+  /** Another tab or device had newer work; it is joined already. */
+  replaced(timeline: Timeline, differences: string[]): void {
+    this.timeline.value = timeline;
+    if (!this.chosen.value) this.selected.value = null;
+    this.banner.value = [t("replaced"), ...differences].join(" ");
+  }
+
+  /** The frame that a cut made now means: during playback the person reacts a little late. */
+  frameOfCut(): number {
+    const shown = this.player.frame.value;
+    const lag = this.settings.value.lagMs;
+    if (!this.player.playing.value || lag === 0) return shown;
+    return this.table.frameAt(Math.max(0, this.table.seconds(shown) - lag / 1000));
+  }
+
+  split(): void {
+    const frame = this.frameOfCut();
+    this.do((tl) => commands.split(tl, this.selected.value, frame, this.hands.value, this.frameCount));
+  }
+
+  /** A segment here for the last used hand, else for one that is free. */
+  add(): void {
+    const frame = this.frameOfCut();
+    const here = segmentsAt(this.timeline.value.segments, frame);
+    const busy = new Set(here.flatMap((s) => (s.hands === "both" ? ["left", "right", "both"] : [s.hands])));
+    if (busy.has("left") || busy.has("right")) busy.add("both");
+    const free = ([this.hands.value, "right", "left", "none"] as const).find((h) => !busy.has(h));
+    this.do((tl) => commands.add(tl, frame, free ?? this.hands.value, this.frameCount));
+  }
+
+  setStart(): void {
+    const frame = this.frameOfCut();
+    const segment = this.chosen.value;
+    if (!segment || frame >= segment.end_frame) return this.add();
+    this.moveEdge("start", frame);
+  }
+
+  setEnd(): void {
+    this.moveEdge("end", this.frameOfCut() + 1);
+  }
+
+  /** `frame`: a start is the first frame, an end the first frame after. */
+  moveEdge(edge: Edge, frame: number): boolean {
+    return this.do((tl) =>
+      commands.moveEdge(tl, this.selected.value, edge, frame, this.frameCount, this.settings.value.together),
+    );
+  }
+
+  nudge(frames: number): void {
+    const segment = this.chosen.value;
+    if (!segment) return this.say(t("noSegment"), true);
+    const edge = this.edge.value;
+    const at = edge === "start" ? segment.start_frame : segment.end_frame;
+    if (this.moveEdge(edge, at + frames)) this.showEdge();
+  }
+
+  /** Seeks to the frame that the chosen edge is about: the first, or the last one inside. */
+  showEdge(): void {
+    const segment = this.chosen.value;
+    if (segment)
+      void this.seek(this.edge.value === "start" ? segment.start_frame : segment.end_frame - 1);
+  }
+
+  label(fields: Parameters<typeof commands.label>[2]): boolean {
+    if (fields.hands) {
+      if (!this.chosen.value) {
+        this.hands.value = fields.hands;
+        this.say(t(fields.hands));
+        return true;
+      }
+    }
+    const same = this.chosen.value;
+    if (same && Object.entries(fields).every(([k, v]) => same[k as keyof Segment] === v)) return true;
+    const done = this.do((tl) => commands.label(tl, this.selected.value, fields));
+    if (done && fields.hands) this.hands.value = fields.hands;
+    return done;
+  }
+
+  screen(fields: Partial<Screening>): void {
+    const next = { ...this.timeline.value.screening, ...fields };
+    if (next.verdict === "usable") {
+      next.reason = "";
+      next.start_frame = next.end_frame = null;
+    }
+    if (JSON.stringify(next) !== JSON.stringify(this.timeline.value.screening))
+      this.do((tl) => commands.screen(tl, next));
+  }
+
+  flag(): void {
+    const segment = this.chosen.value;
+    const frame = this.player.frame.value;
+    const [start, end] = segment
+      ? [segment.start_frame, segment.end_frame]
+      : [frame, Math.min(this.frameCount, frame + Math.round(this.table.averageFps))];
+    let made: Flag | null = null;
+    this.do((tl) => {
+      const outcome = commands.flag(tl, start, end);
+      made = outcome.flag;
+      return outcome;
+    });
+    if (made) this.askFocus(`flag:${(made as Flag).id}`);
+  }
+
+  reflag(id: string, fields: Partial<Omit<Flag, "id">>): void {
+    this.do((tl) => commands.reflag(tl, id, fields, this.frameCount));
+  }
+
+  unflag(id: string): void {
+    this.do((tl) => commands.unflag(tl, id));
+  }
+
+  // --- moving around -------------------------------------------------------------------------
+
+  async seek(frame: number): Promise<void> {
+    await this.player.seek(Math.max(0, Math.min(this.frameCount - 1, frame)));
+  }
+
+  select(id: string | null, seek = true): void {
+    this.selected.value = id;
+    const segment = this.chosen.value;
+    if (!segment) return;
+    this.hands.value = segment.hands;
+    if (seek) void this.seek(segment.start_frame);
+    this.say(
+      t("chosen", {
+        n: this.chosenIndex.value + 1,
+        what: `${this.typeName(segment.action_type)}. ${segment.description}`,
+      }),
+    );
+  }
+
+  /** The neighbour of the chosen segment, or of the playhead when none is chosen. */
+  walk(by: -1 | 1): void {
+    const { segments } = this.timeline.value;
+    if (segments.length === 0) return;
+    let index = this.chosenIndex.value;
+    if (index < 0) {
+      const frame = this.player.frame.value;
+      const after = segments.findIndex((s) => s.start_frame > frame);
+      index = by > 0 ? (after < 0 ? segments.length : after) - 1 : after < 0 ? segments.length : after;
+    }
+    const to = segments[Math.max(0, Math.min(segments.length - 1, index + by))]!;
+    this.select(to.id);
+  }
+
+  /** The next place to mend after the chosen segment, errors and warnings alike, round and round. */
+  nextProblem(): void {
+    const all = [...this.errors.value, ...this.warnings.value].sort((a, b) => a.index - b.index);
+    const blocker = this.blockers.value[0];
+    if (all.length === 0) return this.say(blocker ?? t("noMoreProblems"), Boolean(blocker));
+    const here = this.chosenIndex.value;
+    const at = this.lastProblem && all.findIndex((p) => p.detail === this.lastProblem);
+    const again = typeof at === "number" && at >= 0 && all[at]!.index === here;
+    const next = again
+      ? all[(at + 1) % all.length]!
+      : (all.find((p) => p.index > here) ?? all[0]!);
+    this.lastProblem = next.detail;
+    this.goTo(next);
+  }
+
+  private lastProblem = "";
+
+  goTo(finding: { index: number; frame: number | null; detail: string; field?: string }): void {
+    const segment = this.timeline.value.segments[finding.index];
+    if (segment) this.select(segment.id, finding.frame === null);
+    if (finding.frame !== null) void this.seek(finding.frame);
+    if (finding.field === "start_frame") this.edge.value = "start";
+    if (finding.field === "end_frame") this.edge.value = "end";
+    this.say(finding.detail, true);
+  }
+
+  /** Zooms so that `frame` stays where it is. */
+  zoom(factor: number, around = this.player.frame.value): void {
+    const { first, count } = this.view.value;
+    const least = Math.min(this.frameCount, 16);
+    const next = Math.max(least, Math.min(this.frameCount, Math.round(count * factor)));
+    const share = count > 0 ? (around - first) / count : 0.5;
+    this.look(Math.round(around - Math.max(0, Math.min(1, share)) * next), next);
+  }
+
+  look(first: number, count = this.view.value.count): void {
+    this.view.value = {
+      first: Math.max(0, Math.min(this.frameCount - count, Math.round(first))),
+      count,
+    };
+  }
+
+  /** The whole video, or one frame a column around the playhead. */
+  zoomFit(): void {
+    if (this.view.value.count < this.frameCount) this.look(0, this.frameCount);
+    else this.zoomFrames();
+  }
+
+  zoomFrames(): void {
+    const count = Math.max(16, Math.min(this.frameCount, Math.floor(this.columns.value)));
+    this.look(this.player.frame.value - count / 2, count);
+  }
+
+  /** Keeps the playhead on the timeline; returns the clean-up. */
+  follow(): () => void {
+    return effect(() => {
+      const frame = this.player.frame.value;
+      const { first, count } = this.view.peek();
+      if (count >= this.frameCount || (frame >= first && frame < first + count)) return;
+      this.look(this.player.playing.peek() ? frame - count * 0.1 : frame - count / 2, count);
+    });
+  }
+
+  speed(by: -1 | 1): void {
+    const now = Math.abs(this.player.rate.value) || 1;
+    const at = SPEEDS.findIndex((speed) => speed >= now);
+    this.player.setRate(SPEEDS[Math.max(0, Math.min(SPEEDS.length - 1, (at < 0 ? 3 : at) + by))]!);
+  }
+
+  playEdge(): void {
+    const segment = this.chosen.value;
+    if (!segment) return this.say(t("noSegment"), true);
+    const at = this.edge.value === "start" ? segment.start_frame : segment.end_frame;
+    const around = Math.max(2, Math.round(this.table.averageFps));
+    void this.player.playRange(Math.max(0, at - around), Math.min(this.frameCount, at + around), false);
+  }
+
+  loop(): void {
+    const segment = this.chosen.value;
+    if (this.player.playing.value) void this.player.pause();
+    else if (!segment) this.say(t("noSegment"), true);
+    else void this.player.playRange(segment.start_frame, segment.end_frame, true);
+  }
+
+  // --- handing in ----------------------------------------------------------------------------
+
+  async submit(): Promise<void> {
+    if (!this.canSubmit.value || this.submitting.value) return;
+    this.submitting.value = true;
+    this.refusals.value = null;
+    try {
+      await this.sync.flush();
+      const work = toSubmission(this.timeline.value);
+      // The same work sent twice is the same submission; changed work is another one.
+      const content = JSON.stringify(work);
+      if (this.submissionKey.of !== content)
+        this.submissionKey = { of: content, key: commands.newId() };
+      const made = await api.submit(this.assignment.id, work, this.submissionKey.key);
+      await this.sync.finish();
+      this.dialog.value = null;
+      this.ended.value = { kind: "submitted", segments: made.segment_count };
+      void this.player.pause();
+    } catch (error) {
+      this.refusals.value = refusal(error);
+    } finally {
+      this.submitting.value = false;
+    }
+  }
+
+  /** Goes to the place that the server refused. */
+  goToRefusal(located: Located): void {
+    this.dialog.value = null;
+    this.goTo({
+      index: (located.segment ?? 0) - 1,
+      frame: located.frame ?? null,
+      detail: located.detail,
+      field: located.pointer?.split("/").at(-1) ?? "",
+    });
+  }
+
+  async giveBack(reason: string): Promise<void> {
+    this.refusals.value = null;
+    try {
+      await this.sync.flush();
+      await api.giveBack(this.assignment.id, reason);
+      await this.sync.finish();
+      this.dialog.value = null;
+      this.ended.value = { kind: "returned" };
+      void this.player.pause();
+    } catch (error) {
+      this.refusals.value = refusal(error);
+    }
+  }
+
+  open(dialog: Dialog): void {
+    this.refusals.value = null;
+    if (dialog !== null) void this.player.pause();
+    this.dialog.value = dialog;
+  }
+
+  // --- settings ------------------------------------------------------------------------------
+
+  set(settings: Partial<Settings>): void {
+    this.settings.value = { ...this.settings.value, ...settings };
+    try {
+      localStorage.setItem(`workbench-settings-${this.person}`, JSON.stringify(this.settings.value));
+    } catch {
+      // Private mode: it holds for this tab.
+    }
+  }
+
+  setKeymap(keymap: Keymap): void {
+    storeKeymap(this.person, keymap);
+    this.keymap.value = keymap;
+  }
+
+  // --- keys ----------------------------------------------------------------------------------
+
+  /** What a key does; false when it does nothing here, so that the browser may have it. */
+  run(action: Action, repeat: boolean): boolean | void {
+    const { player } = this;
+    const digit = /^type(\d)$/.exec(action);
+    if (digit) return this.runDigit(Number(digit[1]));
+    // Held down, only moving goes on: nobody means to split thirty times a second.
+    const moves = /^(?:step|jump|seconds|nudge|push|previous|next|undo|redo|zoomIn|zoomOut|slower|faster)/;
+    if (repeat && !moves.test(action)) return;
+    switch (action) {
+      case "play": return void player.toggle();
+      case "back": return void player.shuttle(-1);
+      case "stop": return void player.shuttle(0);
+      case "forward": return void player.shuttle(1);
+      case "slower": return this.speed(-1);
+      case "faster": return this.speed(1);
+      case "stepBack": return void player.step(-1);
+      case "stepForward": return void player.step(1);
+      case "jumpBack": return void player.step(-10);
+      case "jumpForward": return void player.step(10);
+      case "secondsBack": return this.jumpSeconds(-5);
+      case "secondsForward": return this.jumpSeconds(5);
+      case "goTo": return this.open("goTo");
+      case "previous": return this.walk(-1);
+      case "next": return this.walk(1);
+      case "firstFrame": return void this.seek(this.chosen.value?.start_frame ?? 0);
+      case "lastFrame":
+        return void this.seek((this.chosen.value?.end_frame ?? this.frameCount) - 1);
+      case "split": return this.split();
+      case "add": return this.add();
+      case "setStart": return this.setStart();
+      case "setEnd": return this.setEnd();
+      case "chooseEdge":
+        this.edge.value = this.edge.value === "start" ? "end" : "start";
+        this.say(t("edgeChosen", { edge: t(this.edge.value === "start" ? "edgeStart" : "edgeEnd") }));
+        return this.showEdge();
+      case "nudgeBack": return this.nudge(-1);
+      case "nudgeForward": return this.nudge(1);
+      case "pushBack": return this.nudge(-5);
+      case "pushForward": return this.nudge(5);
+      case "playEdge": return this.playEdge();
+      case "loop": return this.loop();
+      case "compare": return void (this.comparing.value = !this.comparing.value);
+      case "types": return this.askFocus("type");
+      case "left":
+      case "right":
+      case "both":
+      case "none": return void this.label({ hands: action });
+      case "describe": return this.askFocus("description");
+      case "saveNext": return this.saveNext();
+      case "copy": return void this.do((tl) => commands.copyPrevious(tl, this.selected.value));
+      case "merge": return void this.do((tl) => commands.merge(tl, this.selected.value));
+      case "delete": return void this.do((tl) => commands.remove(tl, this.selected.value));
+      case "flag": return this.flag();
+      case "problem": return this.nextProblem();
+      case "undo": return this.undo();
+      case "redo": return this.redo();
+      case "zoomIn": return this.zoom(0.5);
+      case "zoomOut": return this.zoom(2);
+      case "zoomFit": return this.zoomFit();
+      case "extend": return void this.sync.extend();
+      case "guideline": return void (this.guidelineOpen.value = !this.guidelineOpen.value);
+      case "save": return void this.sync.flush();
+      case "submit": return this.open("submit");
+      case "help": return this.open("help");
+      case "leave": return this.leave();
+    }
+  }
+
+  /** While the video's verdict is open, 1 to 3 answer it; afterwards they are action types. */
+  private runDigit(digit: number): boolean | void {
+    if (this.timeline.value.screening.verdict === null) {
+      const verdict = (["usable", "usable_with_issues", "unusable"] as const)[digit - 1];
+      if (!verdict) return false;
+      return this.screen({ verdict });
+    }
+    const type = this.types[digit - 1];
+    if (!type) return false;
+    if (!this.chosen.value) this.say(t("noSegment"), true);
+    else this.label({ action_type: type.key });
+  }
+
+  /** The next segment, ready to be described. */
+  saveNext(): void {
+    const active = document.activeElement;
+    if (active instanceof HTMLElement) active.blur(); // what was typed becomes an edit
+    this.walk(1);
+    this.askFocus("description");
+  }
+
+  private jumpSeconds(seconds: number): void {
+    const { table, player } = this;
+    const to = table.seconds(player.frame.value) + seconds;
+    void this.seek(table.frameAt(Math.max(0, to)));
+  }
+
+  private leave(): boolean | void {
+    if (this.comparing.value) this.comparing.value = false;
+    else if (this.guidelineOpen.value) this.guidelineOpen.value = false;
+    else if (this.changingVerdict.value) this.changingVerdict.value = false;
+    else if (this.selected.value !== null) this.selected.value = null;
+    else return false;
+  }
+}
+
+function loadSettings(person: number): Settings {
+  const standard = { lagMs: 0, together: true };
+  try {
+    const stored = JSON.parse(localStorage.getItem(`workbench-settings-${person}`) ?? "{}") as Partial<Settings>;
+    return {
+      lagMs: typeof stored.lagMs === "number" ? Math.max(0, Math.min(1000, stored.lagMs)) : 0,
+      together: stored.together !== false,
+    };
+  } catch {
+    return standard;
+  }
+}
+
+function refusal(error: unknown): { title: string; errors: readonly Located[] } {
+  if (error instanceof Problem)
+    return {
+      title: error.title,
+      errors: error.errors.length
+        ? error.errors
+        : error.detail
+          ? [{ detail: error.detail }]
+          : [],
+    };
+  if (error instanceof Offline) return { title: error.message, errors: [] };
+  throw error;
+}
