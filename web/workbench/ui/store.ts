@@ -77,6 +77,9 @@ export class Workbench {
   /** Asks a part of the page to take the focus: "description", "flag:ID", "type". */
   readonly focus = signal<{ on: string; n: number }>({ on: "", n: 0 });
 
+  /** The last request for focus that was met: a field that is made anew must not meet it again. */
+  focusTaken = 0;
+
   private readonly past = new commands.History();
   private submissionKey = { of: "", key: "" };
 
@@ -309,6 +312,11 @@ export class Workbench {
     const done = this.do((tl) => commands.label(tl, this.selected.value, fields));
     if (done && fields.hands) this.hands.value = fields.hands;
     return done;
+  }
+
+  /** The words of one segment, which need not be the chosen one any more. */
+  describe(id: string, description: string): void {
+    this.do((tl) => commands.label(tl, id, { description }));
   }
 
   screen(fields: Partial<Screening>): void {

@@ -1,0 +1,174 @@
+// Loads the task, then shows the workbench; also what one sees before, instead and after.
+
+import { useEffect, useState } from "preact/hooks";
+import { api, Offline, Problem } from "../api/client.ts";
+import { listen } from "../keys/dispatch.ts";
+import { frameTable } from "../media/frameTable.ts";
+import { createPlayer } from "../media/player.ts";
+import { apply } from "../model/commands.ts";
+import { fromBody } from "../model/draft.ts";
+import { openSync } from "../sync/index.ts";
+import { Dialogs } from "./Dialogs.tsx";
+import { Guideline } from "./Guideline.tsx";
+import { Inspector } from "./Inspector.tsx";
+import { SegmentList } from "./SegmentList.tsx";
+import { Banners, Header, Live } from "./Status.tsx";
+import { Stage } from "./StagePanel.tsx";
+import { Workbench } from "./store.ts";
+import { Timeline } from "./Timeline.tsx";
+import { money, t } from "./words.ts";
+
+interface Props {
+  assignment: number;
+  person: number;
+  home: string;
+}
+
+async function load({ assignment: id, person, home }: Props): Promise<Workbench> {
+  const [assignment, brief, times] = await Promise.all([
+    api.assignment(id),
+    api.brief(id),
+    api.frameTimes(id),
+  ]);
+  const table = frameTable(times, assignment.media?.zero_seconds ?? 0);
+  let workbench: Workbench | null = null;
+  const sync = await openSync({
+    assignment: id,
+    person,
+    leaseExpiresAt: assignment.lease_expires_at,
+    leaseCeilingAt: assignment.lease_ceiling_at,
+    serverTime: assignment.server_time,
+    isLive: assignment.is_live,
+    apply,
+    read: fromBody,
+    replaced: (timeline, differences) => workbench?.replaced(timeline, differences),
+  });
+  const player = createPlayer({
+    table,
+    ...(assignment.media ? { url: assignment.media.url } : {}),
+    freshLink: async () => (await api.assignment(id)).media?.url ?? "",
+  });
+  workbench = new Workbench({ assignment, brief, person, home, table, player, sync });
+  return workbench;
+}
+
+export function App(props: Props) {
+  const [workbench, setWorkbench] = useState<Workbench | null>(null);
+  const [failure, setFailure] = useState<string | null>(null);
+  const [tries, setTries] = useState(0);
+
+  useEffect(() => {
+    let gone = false;
+    setFailure(null);
+    load(props).then(
+      (loaded) => {
+        if (gone) loaded.sync.dispose();
+        else setWorkbench(loaded);
+      },
+      (error: unknown) => {
+        if (gone) return;
+        if (error instanceof Offline) setFailure(t("offlineLoad"));
+        else if (error instanceof Problem)
+          setFailure(error.status === 404 ? t("notFound") : error.message);
+        else {
+          setFailure(String(error));
+          throw error;
+        }
+      },
+    );
+    return () => void (gone = true);
+  }, [tries]);
+
+  if (failure !== null)
+    return (
+      <main class="wb-alone">
+        <h1>{t("loadFailed")}</h1>
+        <p role="alert">{failure}</p>
+        <p class="wb-row">
+          <button type="button" class="wb-primary" onClick={() => setTries(tries + 1)}>
+            {t("tryAgain")}
+          </button>
+          <a href={props.home}>{t("back")}</a>
+        </p>
+      </main>
+    );
+  if (!workbench)
+    return (
+      <main class="wb-alone" aria-busy="true">
+        <p role="status">{t("loading")}</p>
+        <div class="wb-skeleton" aria-hidden="true">
+          <i /> <i /> <i />
+        </div>
+      </main>
+    );
+  return <Desk wb={workbench} />;
+}
+
+function Desk({ wb }: { wb: Workbench }) {
+  useEffect(() => {
+    // For tests and for support: what the page knows, from the console.
+    (window as unknown as { workbench: Workbench }).workbench = wb;
+    const unlisten = listen({
+      keymap: () => wb.keymap.value,
+      isBlocked: () => wb.dialog.value !== null || wb.ended.value !== null,
+      run: (action, repeat) => wb.run(action, repeat),
+      stepWhileHeld: (frames) => void wb.player.step(frames),
+    });
+    const unfollow = wb.follow();
+    const active = (): void => wb.sync.activity();
+    const signs = ["keydown", "pointerdown", "wheel"] as const;
+    for (const sign of signs) window.addEventListener(sign, active, { passive: true });
+    return () => {
+      unlisten();
+      unfollow();
+      for (const sign of signs) window.removeEventListener(sign, active);
+      wb.player.dispose();
+      wb.sync.dispose();
+    };
+  }, [wb]);
+
+  const ended = wb.ended.value;
+  if (ended) return <Ended wb={wb} />;
+  return (
+    <div class={wb.guidelineOpen.value ? "wb wb-with-guideline" : "wb"}>
+      <Header wb={wb} />
+      <main class="wb-desk" id="main">
+        <h1 class="wb-unseen">{t("task", { id: wb.assignment.task })}</h1>
+        <Banners wb={wb} />
+        <Stage wb={wb} />
+        <div class="wb-side">
+          <Inspector wb={wb} />
+          <SegmentList wb={wb} />
+        </div>
+        {wb.guidelineOpen.value && <Guideline wb={wb} />}
+        <Timeline wb={wb} />
+      </main>
+      <Live wb={wb} />
+      <Dialogs wb={wb} />
+    </div>
+  );
+}
+
+function Ended({ wb }: { wb: Workbench }) {
+  const ended = wb.ended.value!;
+  return (
+    <main class="wb-alone">
+      <h1 tabIndex={-1} ref={(heading) => heading?.focus()}>
+        {t(ended.kind === "submitted" ? "submitted" : "returned")}
+      </h1>
+      <p role="status">
+        {ended.kind === "submitted"
+          ? t("submittedText", {
+              n: ended.segments,
+              price: money(wb.assignment.price_cents, wb.assignment.currency),
+            })
+          : t("returnedText")}
+      </p>
+      <p>
+        <a class="wb-primary" href={wb.home}>
+          {t("nextTask")}
+        </a>
+      </p>
+    </main>
+  );
+}

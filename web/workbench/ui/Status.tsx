@@ -1,0 +1,211 @@
+// The bar at the top: is it saved, how long is it mine, how far am I, what is it worth.
+
+import type { SaveState } from "../contract.ts";
+import type { Workbench } from "./store.ts";
+import { clock, money, named, t } from "./words.ts";
+
+export function changesText(n: number): string {
+  return n === 1 ? t("pendingOne") : t("pendingMany", { n });
+}
+
+export function saveText(save: SaveState): string {
+  switch (save.kind) {
+    case "saved": return t("saved");
+    case "pending": return changesText(save.changes);
+    case "saving": return t("saving");
+    case "offline": return t("offline", { changes: changesText(save.changes) });
+    case "stale": return t("stale");
+    case "lost": return t("lost");
+    case "elsewhere": return t("elsewhere");
+    case "error": return t("saveError", { message: save.message });
+  }
+}
+
+function Save({ wb }: { wb: Workbench }) {
+  const save = wb.sync.save.value;
+  return (
+    <span class={`wb-save wb-save-${save.kind}`} data-save={save.kind}>
+      <i aria-hidden="true" />
+      {wb.readOnly.value === "ended" ? t("lost") : saveText(save)}
+    </span>
+  );
+}
+
+function Lease({ wb }: { wb: Workbench }) {
+  const lease = wb.sync.lease.value;
+  if (!wb.assignment.is_live || lease.secondsLeft === null)
+    return <span class="wb-lease wb-lease-over">{t("leaseOver")}</span>;
+  return (
+    <span class={lease.warning ? "wb-lease wb-lease-warning" : "wb-lease"}>
+      <span class="wb-figure">{t("leaseLeft", { time: clock(lease.secondsLeft) })}</span>
+    </span>
+  );
+}
+
+function Progress({ wb }: { wb: Workbench }) {
+  const n = wb.timeline.value.segments.length;
+  const errors = wb.errors.value.length;
+  const warnings = wb.warnings.value.length;
+  return (
+    <span class="wb-progress">
+      <progress max={100} value={wb.percent.value} aria-label={t("timeline")} />
+      <span class="wb-figure">
+        {t(n === 1 ? "progressOne" : "progress", { percent: wb.percent.value, n })}
+      </span>
+      <button
+        type="button"
+        class={errors ? "wb-chip wb-bad" : warnings ? "wb-chip wb-warn" : "wb-chip wb-good"}
+        title={`${t("nextProblem")} (${wb.keyOf("problem")})`}
+        onClick={() => wb.nextProblem()}
+      >
+        {errors
+          ? t("problemsCount", { n: errors })
+          : warnings
+            ? t("warningsCount", { n: warnings })
+            : t("noProblems")}
+      </button>
+    </span>
+  );
+}
+
+function Worth({ wb }: { wb: Workbench }) {
+  const { assignment, brief } = wb;
+  const mine = clock(Math.max(brief.active_seconds, wb.sync.activeSeconds.value));
+  const median = brief.median_active_seconds;
+  return (
+    <span class="wb-worth">
+      <strong>{t("earn", { price: money(assignment.price_cents, assignment.currency) })}</strong>
+      <span class="wb-figure">
+        {median === null ? t("paceMine", { mine }) : t("pace", { median: clock(median), mine })}
+      </span>
+    </span>
+  );
+}
+
+export function Header({ wb }: { wb: Workbench }) {
+  const { assignment } = wb;
+  return (
+    <header class="wb-header">
+      <a class="wb-back" href={wb.home} title={t("back")}>
+        <span aria-hidden="true">←</span>
+        <span class="wb-unseen">{t("back")}</span>
+      </a>
+      <div class="wb-title">
+        <strong>{t("task", { id: assignment.task })}</strong>
+        <span title={assignment.video.title}>{assignment.video.title}</span>
+      </div>
+      <Save wb={wb} />
+      <Lease wb={wb} />
+      <Progress wb={wb} />
+      <Worth wb={wb} />
+      <div class="wb-actions">
+        <button
+          type="button"
+          aria-pressed={wb.guidelineOpen.value}
+          title={wb.keyOf("guideline")}
+          onClick={() => (wb.guidelineOpen.value = !wb.guidelineOpen.value)}
+        >
+          {t("guideline")}
+        </button>
+        <button type="button" title={wb.keyOf("help")} onClick={() => wb.open("help")}>
+          {t("keys")}
+        </button>
+        <button
+          type="button"
+          disabled={wb.readOnly.value !== null}
+          onClick={() => wb.open("return")}
+        >
+          {t("giveBack")}
+        </button>
+        <button
+          type="button"
+          class="wb-primary"
+          title={wb.keyOf("submit")}
+          disabled={wb.readOnly.value !== null}
+          onClick={() => wb.open("submit")}
+        >
+          {t("submit")}
+        </button>
+      </div>
+    </header>
+  );
+}
+
+/** What needs a decision: the lease ends, or nothing can be changed. */
+export function Banners({ wb }: { wb: Workbench }) {
+  const lease = wb.sync.lease.value;
+  const readOnly = wb.readOnly.value;
+  return (
+    <div class="wb-banners">
+      {readOnly === null && lease.live && lease.warning && lease.secondsLeft !== null && (
+        <div class="wb-banner wb-warn" role="alert">
+          <span>
+            {lease.expiresAt !== null && lease.expiresAt >= lease.ceilingAt
+              ? t("leaseCeiling", { time: clock(lease.secondsLeft) })
+              : t("leaseWarning", {
+                  time: `${Math.ceil(lease.secondsLeft / 60)} min`,
+                  key: wb.keyOf("extend"),
+                })}
+          </span>
+          <button type="button" onClick={() => void wb.sync.extend()}>
+            {t("extend")}
+          </button>
+        </div>
+      )}
+      {readOnly === "elsewhere" && (
+        <div class="wb-banner wb-warn" role="alert">
+          <span>{t("readOnlyElsewhere")}</span>
+          <button type="button" onClick={() => void wb.sync.takeOver()}>
+            {t("takeOver")}
+          </button>
+        </div>
+      )}
+      {readOnly === "lost" && (
+        <div class="wb-banner wb-bad" role="alert">
+          <span>{t("readOnlyLost")}</span>
+          <button type="button" onClick={() => wb.sync.download()}>
+            {t("download")}
+          </button>
+          <button
+            type="button"
+            onClick={() =>
+              void wb.sync.reclaim().then(
+                (id) => location.assign(location.pathname.replace(/\d+(?=\/?$)/, String(id))),
+                (error: Error) => wb.say(error.message, true),
+              )
+            }
+          >
+            {t("reclaim")}
+          </button>
+        </div>
+      )}
+      {readOnly === "ended" && (
+        <div class="wb-banner" role="status">
+          <span>{t("readOnlyEnded", { state: named(wb.assignment.state) })}</span>
+          <a href={wb.home}>{t("back")}</a>
+        </div>
+      )}
+      {wb.banner.value !== null && (
+        <div class="wb-banner wb-warn" role="alert">
+          <span>{wb.banner.value}</span>
+          <button type="button" onClick={() => (wb.banner.value = null)}>
+            {t("dismiss")}
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** What just happened: seen at the bottom, read out politely, silent during playback. */
+export function Live({ wb }: { wb: Workbench }) {
+  const message = wb.message.value;
+  return (
+    <div class={message?.bad ? "wb-live wb-live-bad" : "wb-live"}>
+      <span aria-hidden="true">{message?.text ?? ""}</span>
+      <span class="wb-unseen" role="status" aria-live="polite">
+        {wb.player.playing.value ? "" : (message?.text ?? "")}
+      </span>
+    </div>
+  );
+}
