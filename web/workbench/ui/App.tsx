@@ -1,13 +1,12 @@
 // Loads the task, then shows the workbench; also what one sees before, instead and after.
 
+import { untracked } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { api, Offline, Problem } from "../api/client.ts";
 import { listen } from "../keys/dispatch.ts";
 import { frameTable } from "../media/frameTable.ts";
 import { createPlayer } from "../media/player.ts";
-import { apply } from "../model/commands.ts";
-import { fromBody } from "../model/draft.ts";
-import { openSync } from "../sync/index.ts";
+import { openSync, Refusal } from "../sync/index.ts";
 import { Dialogs } from "./Dialogs.tsx";
 import { Guideline } from "./Guideline.tsx";
 import { Inspector } from "./Inspector.tsx";
@@ -33,20 +32,15 @@ async function load({ assignment: id, person, home }: Props): Promise<Workbench>
   const table = frameTable(times, assignment.media?.zero_seconds ?? 0);
   let workbench: Workbench | null = null;
   const sync = await openSync({
-    assignment: id,
+    claim: assignment,
     person,
-    leaseExpiresAt: assignment.lease_expires_at,
-    leaseCeilingAt: assignment.lease_ceiling_at,
-    serverTime: assignment.server_time,
-    isLive: assignment.is_live,
-    apply,
-    read: fromBody,
     replaced: (timeline, differences) => workbench?.replaced(timeline, differences),
+    playing: () => workbench !== null && untracked(() => workbench!.player.playing.value),
   });
   const player = createPlayer({
     table,
     ...(assignment.media ? { url: assignment.media.url } : {}),
-    freshLink: async () => (await api.assignment(id)).media?.url ?? "",
+    freshLink: () => sync.freshLink(),
   });
   workbench = new Workbench({ assignment, brief, person, home, table, player, sync });
   return workbench;
@@ -70,6 +64,7 @@ export function App(props: Props) {
         if (error instanceof Offline) setFailure(t("offlineLoad"));
         else if (error instanceof Problem)
           setFailure(error.status === 404 ? t("notFound") : error.message);
+        else if (error instanceof Refusal) setFailure(error.message);
         else {
           setFailure(String(error));
           throw error;

@@ -1,6 +1,7 @@
 // What covers the desk: keys and settings, submit, return, go to a frame.
 
 import type { ComponentChildren } from "preact";
+import { untracked } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ACTIONS, chord, keyName, Keymap, type Action } from "../keys/keymap.ts";
 import type { Workbench } from "./store.ts";
@@ -171,7 +172,7 @@ function GiveBack({ wb }: { wb: Workbench }) {
 }
 
 function GoTo({ wb }: { wb: Workbench }) {
-  const [text, setText] = useState(String(wb.player.frame.peek()));
+  const [text, setText] = useState(() => String(untracked(() => wb.player.frame.value)));
   return (
     <Modal wb={wb} title={t("goTo")}>
       <form
@@ -190,7 +191,9 @@ function GoTo({ wb }: { wb: Workbench }) {
             inputMode="numeric"
             autofocus
             value={text}
-            ref={(input) => input && document.activeElement !== input && input.select()}
+            ref={(input) => {
+              if (input && document.activeElement !== input) input.select();
+            }}
             onInput={(event) => setText(event.currentTarget.value)}
           />
         </label>

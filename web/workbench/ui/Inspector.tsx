@@ -246,10 +246,8 @@ function Description({ wb, segment, locked }: { wb: Workbench; segment: Segment;
         value={text}
         readOnly={locked}
         placeholder={t("describeHint")}
-        role="combobox"
-        aria-expanded={offered.length > 0}
-        aria-controls="wb-suggestions"
         aria-autocomplete="list"
+        aria-controls="wb-suggestions"
         aria-activedescendant={active >= 0 && active < offered.length ? `wb-suggestion-${active}` : undefined}
         onFocus={() => setOpen(false)}
         onBlur={() => {

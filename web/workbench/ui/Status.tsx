@@ -1,32 +1,15 @@
 // The bar at the top: is it saved, how long is it mine, how far am I, what is it worth.
 
-import type { SaveState } from "../contract.ts";
+import { differenceInWords } from "../sync/words.ts";
 import type { Workbench } from "./store.ts";
 import { clock, money, named, t } from "./words.ts";
-
-export function changesText(n: number): string {
-  return n === 1 ? t("pendingOne") : t("pendingMany", { n });
-}
-
-export function saveText(save: SaveState): string {
-  switch (save.kind) {
-    case "saved": return t("saved");
-    case "pending": return changesText(save.changes);
-    case "saving": return t("saving");
-    case "offline": return t("offline", { changes: changesText(save.changes) });
-    case "stale": return t("stale");
-    case "lost": return t("lost");
-    case "elsewhere": return t("elsewhere");
-    case "error": return t("saveError", { message: save.message });
-  }
-}
 
 function Save({ wb }: { wb: Workbench }) {
   const save = wb.sync.save.value;
   return (
-    <span class={`wb-save wb-save-${save.kind}`} data-save={save.kind}>
+    <span class={`wb-save wb-save-${save.kind}`} data-save={save.kind} title={wb.sync.status.value}>
       <i aria-hidden="true" />
-      {wb.readOnly.value === "ended" ? t("lost") : saveText(save)}
+      {wb.readOnly.value === "ended" ? t("lost") : wb.sync.status.value}
     </span>
   );
 }
@@ -135,6 +118,7 @@ export function Header({ wb }: { wb: Workbench }) {
 export function Banners({ wb }: { wb: Workbench }) {
   const lease = wb.sync.lease.value;
   const readOnly = wb.readOnly.value;
+  const save = wb.sync.save.value;
   return (
     <div class="wb-banners">
       {readOnly === null && lease.live && lease.warning && lease.secondsLeft !== null && (
@@ -183,6 +167,24 @@ export function Banners({ wb }: { wb: Workbench }) {
         <div class="wb-banner" role="status">
           <span>{t("readOnlyEnded", { state: named(wb.assignment.state) })}</span>
           <a href={wb.home}>{t("back")}</a>
+        </div>
+      )}
+      {save.kind === "stale" && (
+        <div class="wb-banner wb-warn wb-differences" role="alert">
+          <span>{t("differences")}</span>
+          <ul>
+            {save.differences.map((difference) => (
+              <li key={`${difference.kind} ${difference.id} ${difference.field}`}>
+                <span>{differenceInWords(difference, wb.timeline.value)}</span>
+                <button type="button" onClick={() => wb.settle(difference, "mine")}>
+                  {t("takeMine")}
+                </button>
+                <button type="button" onClick={() => wb.settle(difference, "theirs")}>
+                  {t("takeTheirs")}
+                </button>
+              </li>
+            ))}
+          </ul>
         </div>
       )}
       {wb.banner.value !== null && (

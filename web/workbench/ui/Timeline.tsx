@@ -1,7 +1,7 @@
 // The timeline: three lanes on a canvas, for the eye and the pointer. Readers get the slider over
 // it and the table beside it; every drag has buttons and fields in the inspector.
 
-import { effect } from "@preact/signals";
+import { effect, untracked } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Segment } from "../contract.ts";
 import { edgeRoom, snap, type Edge } from "../model/commands.ts";
@@ -234,7 +234,7 @@ class Painter {
 
   private playhead(c: CanvasRenderingContext2D): void {
     const { palette, wb } = this;
-    const frame = wb.player.frame.peek();
+    const frame = untracked(() => wb.player.frame.value);
     const x = this.x(frame);
     const one = this.x(frame + 1) - x;
     if (one > 2) {

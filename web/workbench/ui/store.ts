@@ -1,8 +1,9 @@
 // The state of the page and everything that a key or a button can do to it. Components read its
 // signals; only this file changes the timeline.
 
-import { computed, effect, signal, type Signal } from "@preact/signals";
+import { computed, effect, signal, untracked, type Signal } from "@preact/signals";
 import type {
+  Difference,
   Edit,
   Flag,
   FrameTable,
@@ -107,9 +108,8 @@ export class Workbench {
 
   readonly readOnly = computed(() => {
     if (!this.assignment.is_live) return "ended" as const;
-    const kind = this.sync.save.value.kind;
-    if (kind === "elsewhere") return "elsewhere" as const;
-    return kind === "lost" ? ("lost" as const) : null;
+    if (!this.sync.readOnly.value) return null;
+    return this.sync.save.value.kind === "elsewhere" ? ("elsewhere" as const) : ("lost" as const);
   });
 
   readonly chosen = computed<Segment | null>(() =>
@@ -234,6 +234,15 @@ export class Workbench {
     if (back) this.selected.value = back[0];
     else if (!this.chosen.value) this.selected.value = null;
     this.say(t(done, { label: edit.label }));
+  }
+
+  /** Ends a difference between this device's work and what was saved elsewhere. */
+  settle(difference: Difference, choice: "mine" | "theirs"): void {
+    const edit = this.sync.settle(difference, choice);
+    if (!edit) return; // recorded by sync already, so it is only applied here
+    this.past.did(edit);
+    this.timeline.value = commands.apply(this.timeline.value, edit.after);
+    this.history.value = this.past.depth;
   }
 
   /** Another tab or device had newer work; it is joined already. */
@@ -445,7 +454,7 @@ export class Workbench {
       const frame = this.player.frame.value;
       const { first, count } = this.view.peek();
       if (count >= this.frameCount || (frame >= first && frame < first + count)) return;
-      this.look(this.player.playing.peek() ? frame - count * 0.1 : frame - count / 2, count);
+      this.look(untracked(() => this.player.playing.value) ? frame - count * 0.1 : frame - count / 2, count);
     });
   }
 

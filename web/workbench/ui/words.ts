@@ -1,4 +1,4 @@
-// Every word on the page, in one place: `t("saved")`, `t("pending", { n: 3 })`. Another language
+// Every word on the page, in one place: `t("submit")`, `t("segment", { n: 3 })`. Another language
 // is another catalogue with the same keys, given to `speak` before the first render.
 
 const ENGLISH = {
@@ -9,16 +9,7 @@ const ENGLISH = {
   loadFailed: "The task could not be loaded",
   offlineLoad: "The server can't be reached. What you did before is safe on this device.",
   notFound: "This task is not yours, or it does not exist.",
-  saved: "Saved",
-  saving: "Saving…",
-  pending: "{n} on this device",
-  pendingOne: "1 change on this device",
-  pendingMany: "{n} changes on this device",
-  offline: "Offline: {changes}",
-  stale: "Newer work found, joining…",
   lost: "Read-only",
-  elsewhere: "Open in another tab",
-  saveError: "Not saved: {message}",
   leaseLeft: "{time} left",
   leaseOver: "Time is over",
   extend: "Keep the task",
@@ -31,6 +22,9 @@ const ENGLISH = {
   download: "Download my work",
   reclaim: "Claim it again",
   dismiss: "Dismiss",
+  differences: "Saved elsewhere meanwhile. Which is right?",
+  takeMine: "Mine",
+  takeTheirs: "The other",
   replaced: "Newer work from another tab or device was joined with yours.",
   earn: "{price} when accepted",
   pace: "Median {median}, you {mine}",
@@ -165,7 +159,6 @@ const ENGLISH = {
   lagHelp:
     "When you cut during playback, the cut is set this much earlier. 0 turns it off.",
   whileTyping: "While typing: Alt J, K, L play; Ctrl Enter saves and goes on; Esc leaves the text.",
-  did: "{label}",
   undid: "Took back: {label}",
   redid: "Did again: {label}",
   nothingToUndo: "Nothing to take back.",
