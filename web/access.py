@@ -31,7 +31,17 @@ SUBPAGES: dict[str, tuple[tuple[str, Any], ...]] = {
         ("statements", _("Statements")),
         ("payout-details", _("Payout details")),
         ("residence", _("Residence")),
+        ("tax-form", _("Tax form")),
         ("restrictions", _("Restrictions")),
+    ),
+    "money": (
+        ("money", _("Projects")),
+        ("payout-runs", _("Payout runs")),
+        ("waiting-payouts", _("Lost answers")),
+        ("provider-events", _("Provider events")),
+        ("owed", _("Earnings")),
+        ("holds", _("Holds")),
+        ("tax", _("Tax")),
     ),
 }
 

@@ -4,7 +4,17 @@ from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path, re_path
 
 from web.frame import choose_theme
-from web.views import account, contractor, managing, own_money, reviewer, sign_in, workbench
+from web.views import (
+    account,
+    contractor,
+    finance,
+    managing,
+    own_money,
+    reviewer,
+    sign_in,
+    tax,
+    workbench,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", sign_in.home, name="home"),
@@ -40,4 +50,27 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/", managing.projects, name="projects"),
     path("projects/<int:pk>/", managing.project, name="project"),
     path("money/", managing.money, name="money"),
+    path("money/runs/", finance.runs, name="payout-runs"),
+    path("money/runs/prepare/", finance.prepare, name="prepare-run"),
+    path("money/runs/<int:pk>/", finance.run, name="payout-run"),
+    re_path(
+        r"^money/runs/(?P<pk>\d{1,18})/(?P<verb>lock|approve|send|cancel)/$",
+        finance.move_run,
+        name="move-run",
+    ),
+    path("money/runs/<int:pk>/files/<slug:rail>/", finance.run_file, name="run-file"),
+    path("money/runs/<int:pk>/reports/", finance.upload_report, name="upload-report"),
+    path("money/reports/<int:pk>/", finance.report, name="bank-report"),
+    path("money/payouts/<int:pk>/", finance.payout, name="payout"),
+    path("money/payouts/<int:pk>/decide/", finance.decide_payout, name="decide-payout"),
+    path("money/waiting/", finance.waiting, name="waiting-payouts"),
+    path("money/events/", finance.provider_events, name="provider-events"),
+    path("money/earnings/", finance.owed, name="owed"),
+    path("money/earnings/<int:pk>/hold/", finance.hold, name="hold"),
+    path("money/holds/", finance.holds, name="holds"),
+    path("money/holds/<int:pk>/end/", finance.end_hold, name="end-hold"),
+    path("money/tax/", tax.tax, name="tax"),
+    path("money/tax/export/", tax.tax_csv, name="tax-csv"),
+    path("money/tax/export/full/", tax.tax_csv_full, name="tax-csv-full"),
+    path("work/tax-form/", tax.tax_form, name="tax-form"),
 ]
