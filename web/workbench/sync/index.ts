@@ -66,7 +66,12 @@ function here(): Surroundings {
 /** Opens the draft of a claim for editing, with whatever this device had not sent yet on it. */
 export async function openSync(options: SyncOptions, around = here()): Promise<Sync> {
   const opened = new Opened(options, around);
-  await opened.begin();
+  try {
+    await opened.begin();
+  } catch (error) {
+    opened.dispose(); // the lock is free for whoever tries again
+    throw error;
+  }
   return opened;
 }
 
@@ -96,6 +101,8 @@ class Opened implements Sync {
   private tenure = 0;
   private count = 0;
   private finished = false;
+  private isReady: () => void = () => {};
+  private readonly ready = new Promise<void>((ready) => (this.isReady = ready));
   private readonly undo: (() => void)[] = [];
 
   constructor(options: SyncOptions, around: Surroundings) {
@@ -117,7 +124,7 @@ class Opened implements Sync {
       {
         gained: () => void this.gained(),
         leaving: () => this.leaving(),
-        lost: () => this.lost(),
+        lost: () => void this.lost(),
         left: () => void this.adopt(),
       },
     );
@@ -132,11 +139,12 @@ class Opened implements Sync {
 
   async begin(): Promise<void> {
     const { world, databases } = this.around;
-    const [journal, draft, held] = await Promise.all([
+    const [journal, draft] = await Promise.all([
       Journal.open(this.scope, world, databases),
       this.draft(),
       this.tab.enter(),
     ]);
+    const held = this.tab.held; // as of now: the other tab may have closed, or taken it back
     this.journal = journal;
     this.kept.value = journal.kept;
     journal.onDegraded = () => (this.kept.value = "memory");
@@ -153,7 +161,11 @@ class Opened implements Sync {
     this.undo.push(
       effect(() => {
         const { trouble } = this.outbox.state.value;
-        if (trouble.kind === "over") this.over.value ??= trouble;
+        if (trouble.kind === "over" && !this.over.peek()) {
+          const { state, reason } = trouble;
+          this.over.value = { state, reason };
+          this.clock.stop();
+        }
       }),
     );
     this.listen();
@@ -162,6 +174,7 @@ class Opened implements Sync {
       this.clock.start();
       this.clock.visible(); // opening the page is a sign of life
     }
+    this.isReady();
     void journal.tidy();
   }
 
@@ -281,6 +294,7 @@ class Opened implements Sync {
   }
 
   private async gained(): Promise<void> {
+    await this.ready;
     // What the other tab did meanwhile: some of it is on the server, the rest in the journal.
     for (let wait = 1000; ; wait = Math.min(wait * 2, 30_000)) {
       try {
@@ -306,17 +320,21 @@ class Opened implements Sync {
 
   private async leaving(): Promise<void> {
     // The page stops taking edits; what it has is written down here, and sent if that is quick.
+    await this.ready;
     this.elsewhere.value = true;
     await this.journal.settled();
   }
 
-  private lost(): void {
+  private async lost(): Promise<void> {
+    await this.ready;
+    if (this.tab.held) return;
     this.elsewhere.value = true;
     this.outbox.stop();
     this.clock.stop();
   }
 
   private async adopt(): Promise<void> {
+    await this.ready;
     await this.journal.reload();
     if (this.tab.held) this.outbox.adopt();
   }

@@ -90,6 +90,7 @@ export class Outbox {
    * onto it. Returns how many those were.
    */
   load(draft: { revision: number; body: unknown }): number {
+    this.recovered();
     this.pending = this.journal.pending();
     this.timeline = this.based(draft.revision, draft.body);
     this.publish();
@@ -117,7 +118,8 @@ export class Outbox {
     this.timeline = timeline;
     this.waitingSince ??= this.world.now();
     this.publish();
-    if (this.attempts === 0) this.schedule(this.patience());
+    // While a failed save waits for its next try, that one takes this edit along.
+    if (this.attempts === 0 || !this.callOff) this.schedule(this.patience());
   }
 
   /** Edits that other tabs wrote into the journal: put onto what is here. */
@@ -289,6 +291,7 @@ export class Outbox {
   }
 
   private recovered(): void {
+    if (this.ended) return;
     this.attempts = 0;
     this.trouble = { kind: "none" };
   }

@@ -1,64 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Edit, Sync, Timeline } from "../contract.ts";
-import { apply, EMPTY, newId } from "../model/commands.ts";
-import { openSync } from "../sync/index.ts";
-import { FakeBrowser, FakeServer, FakeTab, FakeWorld, settle } from "./fakeSurroundings.ts";
-
-/** A page: the timeline it shows, and edits made on it. */
-class Page {
-  timeline: Timeline = EMPTY;
-  told: string[] = [];
-  sync!: Sync;
-  readonly tab: FakeTab;
-
-  constructor(tab: FakeTab) {
-    this.tab = tab;
-  }
-
-  async open(server: FakeServer, person = 1): Promise<this> {
-    const claim = server.claim();
-    const opening = openSync(
-      {
-        claim,
-        person,
-        replaced: (timeline, differences) => {
-          this.timeline = timeline;
-          this.told = differences;
-        },
-      },
-      this.tab,
-    );
-    await settle();
-    this.sync = await opening;
-    this.timeline = this.sync.initial;
-    return this;
-  }
-
-  edit(label: string, after: Edit["after"]): void {
-    const before: Edit["before"] = { segments: {} };
-    for (const id of Object.keys(after.segments))
-      before.segments[id] = this.timeline.segments.find((s) => s.id === id) ?? null;
-    this.timeline = apply(this.timeline, after);
-    this.sync.record({ id: newId(), at: 0, label, before, after }, this.timeline);
-  }
-
-  add(id: string, start: number, description = ""): void {
-    this.edit("New segment", {
-      segments: {
-        [id]: {
-          id, start_frame: start, end_frame: start + 10, hands: "right",
-          action_type: "", description,
-        },
-      },
-    });
-  }
-
-  describe(id: string, description: string): void {
-    const segment = this.timeline.segments.find((s) => s.id === id)!;
-    this.edit("Describe", { segments: { [id]: { ...segment, description } } });
-  }
-}
+import { apply } from "../model/commands.ts";
+import { FakeBrowser, FakeServer, FakeTab, FakeWorld, Page, settle } from "./fakeSurroundings.ts";
 
 function scene() {
   const world = new FakeWorld();
