@@ -125,6 +125,14 @@ def keys_under(prefix: str) -> Iterator[str]:
         yield from keys_under(f"{lead}{name}")
 
 
+def any_link() -> str:
+    """A link of the kind that media have: it says from which origin they come.
+
+    Empty when this site serves them itself. Signing asks nobody, and nothing need be there.
+    """
+    return "" if is_local() else media().url("any")
+
+
 def client() -> Any:
     """The boto3 client behind S3 storage, for presigned requests."""
     return media().connection.meta.client  # type: ignore[attr-defined]

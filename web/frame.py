@@ -90,10 +90,14 @@ def _has_htmx() -> bool:
 
 
 def with_media_from(response: HttpResponse, url: str) -> HttpResponse:
-    """Let the page play media from where this link leads: nothing to say when it is this site."""
+    """Let the page play, show and fetch media from where this link leads, and from nowhere else.
+
+    Nothing to say when it is this site. Scripts and styles stay this site's own.
+    """
     parts = urlsplit(url)
     if parts.netloc:
-        response.headers["Content-Security-Policy"] = (
-            f"{CONTENT_SECURITY_POLICY}; media-src 'self' {parts.scheme}://{parts.netloc}"
+        origin = f"{parts.scheme}://{parts.netloc}"
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY + "".join(
+            f"; {kind} 'self' {origin}" for kind in ("media-src", "img-src", "connect-src")
         )
     return response

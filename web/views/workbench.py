@@ -10,7 +10,9 @@ from django.views.decorators.http import require_GET
 
 from tasks.models import Assignment
 from tasks.permissions import visible_assignments
+from videos import storage
 from web.access import caller, for_roles, show
+from web.frame import with_media_from
 
 BUNDLE = "web/built/workbench.js"
 
@@ -24,4 +26,4 @@ def workbench(request: HttpRequest, pk: int) -> HttpResponse:
         visible_assignments(caller(request)).filter(contractor_id=caller(request).pk), pk=pk
     )
     context = {"assignment": assignment, "is_built": finders.find(BUNDLE) is not None}
-    return show(request, "workbench.html", context)
+    return with_media_from(show(request, "workbench.html", context), storage.any_link())

@@ -5,7 +5,7 @@ import type { components } from "./schema.d.ts";
 import type { SubmissionInput } from "../model/draft.ts";
 
 type Schemas = components["schemas"];
-export type Assignment = Schemas["LiveAssignment"];
+export type Assignment = Schemas["OpenedAssignment"];
 export type Brief = Schemas["Brief"];
 export type FrameTimes = Schemas["FrameTimes"];
 export type Submission = Schemas["Submission"];
@@ -86,6 +86,9 @@ export async function call<Answer>(
 export const api = {
   assignment: (id: number) => call<Assignment>("GET", `assignments/${id}/`),
   brief: (id: number) => call<Brief>("GET", `assignments/${id}/brief/`),
+  /** Fresh links alone; and asking for the proxy of 720 lines. */
+  media: (id: number) => call<Schemas["WholeMedia"]>("GET", `assignments/${id}/media/`),
+  wantLarge: (id: number) => call<Schemas["WholeMedia"]>("POST", `assignments/${id}/media/`),
   frameTimes: (id: number) => call<FrameTimes>("GET", `assignments/${id}/frame-times/`),
   /** `key` makes a repeated submission harmless: the first answer comes back. */
   submit: (id: number, work: SubmissionInput, key: string) =>

@@ -48,8 +48,8 @@ interface Ways {
   fetch: () => Promise<Media>;
   /** POST …/media/: makes the large proxy. */
   askLarge: () => Promise<Media>;
-  /** The server's clock now, ms: links end by it. */
-  now?: () => number;
+  /** By how much the server's clock is ahead of this device's: links end by it. */
+  aheadMs?: number;
 }
 
 const POLL_MS = 4000;
@@ -105,7 +105,10 @@ export function mediaLinks(first: Media, ways: Ways): MediaLinks {
     get url() {
       return current();
     },
-    seconds: Math.max(60, (Date.parse(first.expires_at) - (ways.now ?? Date.now)()) / 1000),
+    seconds: Math.max(
+      60,
+      (Date.parse(first.expires_at) - Date.now() - (ways.aheadMs ?? 0)) / 1000,
+    ),
     async freshLink() {
       await renew();
       return current();

@@ -5,6 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { api, Offline, Problem } from "../api/client.ts";
 import { listen } from "../keys/dispatch.ts";
 import { frameTable } from "../media/frameTable.ts";
+import { mediaLinks } from "../media/links.ts";
 import { createPlayer } from "../media/player.ts";
 import { openSync, Refusal } from "../sync/index.ts";
 import { Dialogs } from "./Dialogs.tsx";
@@ -37,12 +38,18 @@ async function load({ assignment: id, person, home }: Props): Promise<Workbench>
     replaced: (timeline, differences) => workbench?.replaced(timeline, differences),
     playing: () => workbench !== null && untracked(() => workbench!.player.playing.value),
   });
+  const links = assignment.media
+    ? mediaLinks(assignment.media, {
+        fetch: () => api.media(id),
+        askLarge: () => api.wantLarge(id),
+        aheadMs: Date.parse(assignment.server_time) - Date.now(),
+      })
+    : null;
   const player = createPlayer({
     table,
-    ...(assignment.media ? { url: assignment.media.url } : {}),
-    freshLink: () => sync.freshLink(),
+    ...(links ? { url: links.url, linkSeconds: links.seconds, freshLink: links.freshLink } : {}),
   });
-  workbench = new Workbench({ assignment, brief, person, home, table, player, sync });
+  workbench = new Workbench({ assignment, brief, person, home, table, links, player, sync });
   return workbench;
 }
 
@@ -118,6 +125,7 @@ function Desk({ wb }: { wb: Workbench }) {
       unfollow();
       for (const sign of signs) window.removeEventListener(sign, active);
       wb.player.dispose();
+      wb.links?.dispose();
       wb.sync.dispose();
     };
   }, [wb]);

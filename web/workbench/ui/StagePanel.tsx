@@ -1,18 +1,21 @@
 // The picture and what moves it.
 
-import { useEffect, useRef } from "preact/hooks";
+import { ComparePanel } from "./ComparePanel.tsx";
+import { Picture } from "./Stage.tsx";
 import type { Workbench } from "./store.ts";
 import { clock, t } from "./words.ts";
 
 export function Stage({ wb }: { wb: Workbench }) {
-  const video = useRef<HTMLVideoElement>(null);
-  useEffect(() => {
-    wb.player.attach(video.current!);
-  }, [wb]);
   return (
     <section class="wb-stage" aria-label={wb.assignment.video.title}>
       <div class="wb-picture">
-        <video ref={video} muted={false} playsInline preload="auto" tabIndex={-1} />
+        <Picture
+          player={wb.player}
+          table={wb.table}
+          label={wb.assignment.video.title}
+          {...(wb.links ? { links: wb.links } : {})}
+        />
+        <ComparePanel wb={wb} />
       </div>
       <Transport wb={wb} />
     </section>

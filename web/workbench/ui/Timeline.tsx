@@ -7,6 +7,7 @@ import type { Segment } from "../contract.ts";
 import { edgeRoom, snap, type Edge } from "../model/commands.ts";
 import { LANES, segmentsAt } from "../model/segments.ts";
 import type { Workbench } from "./store.ts";
+import { StripsPanel } from "./StripsPanel.tsx";
 import { clock, t } from "./words.ts";
 
 const RULER = 20;
@@ -405,6 +406,7 @@ export function Timeline({ wb }: { wb: Workbench }) {
       <div class="wb-canvas">
         <canvas ref={canvas} aria-hidden="true" style={{ height: `${HEIGHT}px` }} />
         <Slider wb={wb} />
+        <StripsPanel wb={wb} />
       </div>
       <div class="wb-tools">
         <button type="button" title={wb.keyOf("zoomOut")} aria-label={t("zoomOut")} onClick={() => wb.zoom(2)}>−</button>

@@ -16,6 +16,7 @@ const ENGLISH = {
   compareGapOne: "1 frame between",
   compareOverlap: "{n} frames in both",
   compareOverlapOne: "1 frame in both",
+  compareNothing: "Choose a segment: the cut at its edge is compared here.",
   compareClose: "Close comparison",
   lastOf: "Last frame of {name}",
   firstOf: "First frame of {name}",

@@ -8,13 +8,14 @@ import type {
   Flag,
   FrameTable,
   Hands,
-  Player,
   Screening,
   Segment,
   Sync,
   Timeline,
 } from "../contract.ts";
 import { api, Offline, Problem, type ActionType, type Assignment, type Brief, type Located } from "../api/client.ts";
+import type { MediaLinks } from "../media/links.ts";
+import type { MediaPlayer } from "../media/player.ts";
 import type { Action, Keymap } from "../keys/keymap.ts";
 import { keyName, loadKeymap, storeKeymap } from "../keys/keymap.ts";
 import * as commands from "../model/commands.ts";
@@ -33,7 +34,8 @@ export interface Parts {
   person: number;
   home: string;
   table: FrameTable;
-  player: Player;
+  links: MediaLinks | null;
+  player: MediaPlayer;
   sync: Sync;
 }
 
@@ -50,7 +52,8 @@ export class Workbench {
   readonly person: number;
   readonly home: string;
   readonly table: FrameTable;
-  readonly player: Player;
+  readonly links: MediaLinks | null;
+  readonly player: MediaPlayer;
   readonly sync: Sync;
   readonly types: readonly ActionType[];
   private readonly typeIndex: ReadonlyMap<string, number>;
@@ -90,6 +93,7 @@ export class Workbench {
     this.person = parts.person;
     this.home = parts.home;
     this.table = parts.table;
+    this.links = parts.links;
     this.player = parts.player;
     this.sync = parts.sync;
     this.types = parts.assignment.action_types as ActionType[];
