@@ -31,14 +31,15 @@ class Account:
 MANAGER = Account("manager@demo.example", "Mara", "manager", "projects, videos, tasks, throughput")
 REVIEWER = Account("reviewer@demo.example", "Rui", "reviewer", "the review desk")
 REVIEWER_2 = Account("reviewer2@demo.example", "Rosa", "reviewer", "the second look at a rejection")
-FINANCE = Account("finance@demo.example", "Finn", "finance", "project money")
+FINANCE = Account("finance@demo.example", "Finn", "finance", "money: prepares payout runs")
+FINANCE_2 = Account("finance2@demo.example", "Fay", "finance", "approves what Finn prepared")
 ADA = Account("ada@demo.example", "Ada", "contractor", "lives in Texas: may work", "US-TX")
 BEN = Account("ben@demo.example", "Ben", "contractor", "lives in Ontario: may work", "CA-ON")
 CLEO = Account("cleo@demo.example", "Cleo", "contractor", "lives in California: refused", "US-CA")
 NOOR = Account("noor@demo.example", "Noor", "contractor", "lives in New York: refused", "US-NY")
 SAM = Account("sam@demo.example", "Sam", "contractor", "state unknown: refused", "US")
 
-STAFF = (MANAGER, REVIEWER, REVIEWER_2, FINANCE)
+STAFF = (MANAGER, REVIEWER, REVIEWER_2, FINANCE, FINANCE_2)
 CONTRACTORS = (ADA, BEN, CLEO, NOOR, SAM)
 
 

@@ -161,8 +161,8 @@ def test_a_run_whose_totals_differ_lists_the_differences(finance: Finance, desk:
     PayoutRun.objects.filter(pk=run.pk).update(total_cents=1601)
     page = read(desk, f"/money/runs/{run.pk}/")
     assert "The totals differ" in page
-    assert "ledger: 1 payouts, $16.00, instead of 1, $16.01" in page
-    assert "Approve 1 payouts" not in page
+    assert "ledger: 1 payout, $16.00, instead of 1, $16.01" in page
+    assert "Approve 1 payout" not in page
 
 
 def test_a_cancelled_run_needs_a_reason(finance: Finance, desk: Client) -> None:
