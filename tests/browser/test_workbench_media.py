@@ -1,0 +1,188 @@
+"""The media half of the workbench's own page: picture, strips, the cut frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from django.contrib.staticfiles import finders
+from playwright.sync_api import Page, expect
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from tests.browser.people import SignIn
+from videos.demo_clips import CELL, HEIGHT, KINDS, write_clip
+
+if TYPE_CHECKING:
+    from tasks.models import Assignment
+
+# The number in the picture of the page's own <video>, or of a canvas.
+READ = f"""element => {{
+  const high = element.videoHeight || element.height, wide = element.videoWidth || element.width;
+  const scale = high / {HEIGHT}, canvas = document.createElement("canvas");
+  canvas.width = wide; canvas.height = high;
+  const pen = canvas.getContext("2d");
+  pen.drawImage(element, 0, 0);
+  const lit = i => pen.getImageData(
+    Math.round((i + 0.5) * {CELL} * scale), Math.round(high - {CELL} * scale / 2), 1, 1
+  ).data[0] > 127;
+  if (!lit(0) || lit(1)) return null;
+  let number = 0;
+  for (let bit = 0; bit < 16; bit++) number = number * 2 + Number(lit(2 + bit));
+  return number;
+}}"""
+
+
+@pytest.fixture
+def claim(
+    tmp_path: Path, settings: Settings, live_server: LiveServer, sign_in: SignIn
+) -> Callable[..., Assignment]:
+    """Puts a real clip with sound through every stage; somebody claims it and is signed in."""
+    from tasks import services as queue
+    from tests import factories
+    from videos import processing
+    from videos import services as videos
+
+    if finders.find("web/built/workbench.js") is None:
+        pytest.skip("the workbench is not built; run scripts/web build")
+    backend = "django.core.files.storage.FileSystemStorage"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "media": {"BACKEND": backend, "OPTIONS": {"location": str(tmp_path / "media")}},
+    }
+
+    def make(path: Path | None = None) -> Assignment:
+        if path is None:
+            path = tmp_path / "clip.mp4"
+            write_clip(path, KINDS["regular"], seconds=2)
+        with path.open("rb") as file:
+            video = videos.register_video(actor=None, file=file)
+        video = videos.probe(video.pk)
+        for stage in ("proxy", "filmstrip", "peaks"):
+            processing.run_stage(video.pk, stage)
+        project = factories.project()
+        drafts = queue.create_tasks(actor=None, project=project, videos=[video])
+        queue.open_tasks(actor=None, tasks=drafts)
+        assignment = factories.claimed(project)
+        queue.save_draft(
+            assignment=assignment,
+            body={
+                "version": 1,
+                "segments": [
+                    segment("a", 0, 20),
+                    segment("b", 20, 50),
+                ],
+                "screening": {
+                    "verdict": "usable", "reason": "", "note": "",
+                    "start_frame": None, "end_frame": None,
+                },
+                "flags": [],
+            },
+            expected_revision=0,
+        )  # fmt: skip
+        sign_in(assignment.contractor)
+        return assignment
+
+    return make
+
+
+def segment(name: str, start: int, end: int) -> dict[str, object]:
+    return {
+        "id": name, "start_frame": start, "end_frame": end,
+        "hands": "right", "action_type": "", "description": "",
+    }  # fmt: skip
+
+
+def picture_shows(page: Page, frame: int) -> None:
+    counter = page.locator(f".picture-counter[data-frame='{frame}'][data-state='ready']")
+    expect(counter).to_be_visible()
+    assert page.locator(".picture video").evaluate(READ) == frame
+
+
+def test_keys_show_the_frame_that_the_page_names(
+    claim: Callable[..., Assignment], live_server: LiveServer, page: Page
+) -> None:
+    assignment = claim()
+    page.goto(f"{live_server.url}/work/assignments/{assignment.pk}/")
+    picture_shows(page, 0)
+    for key, frame in [
+        ("ArrowRight", 1), ("Shift+ArrowRight", 11), ("ArrowLeft", 10), ("Period", 11),
+    ]:  # fmt: skip
+        page.keyboard.press(key)
+        picture_shows(page, frame)
+    for _ in range(30):  # faster than any decoder
+        page.keyboard.press("ArrowRight")
+    picture_shows(page, 41)
+    page.keyboard.press("Space")
+    expect(page.locator(".picture-counter[data-playing='true']")).to_be_visible()
+    page.keyboard.press("Space")
+    expect(page.locator(".picture-counter[data-playing='false']")).to_be_visible()
+    page.wait_for_function("() => !document.querySelector('.picture video').seeking")
+    shown = page.locator(".picture-counter").get_attribute("data-frame")
+    assert shown is not None
+    picture_shows(page, int(shown))
+
+
+def test_strips_and_the_cut_are_drawn_from_the_right_frames(
+    claim: Callable[..., Assignment], live_server: LiveServer, page: Page
+) -> None:
+    assignment = claim()
+    page.goto(f"{live_server.url}/work/assignments/{assignment.pk}/")
+    picture_shows(page, 0)
+    painted = """() => {
+      const canvas = document.querySelector(".strips");
+      if (!canvas) return [0, 0];
+      const pen = canvas.getContext("2d");
+      const share = (top, high) => {
+        const data = pen.getImageData(0, top, canvas.width, high).data;
+        let full = 0;
+        for (let i = 3; i < data.length; i += 4) full += data[i] > 0;
+        return full / (data.length / 4);
+      };
+      return [share(0, 36), share(36, 24)];
+    }"""
+    page.wait_for_function(f"({painted})()[0] > 0.99 && ({painted})()[1] > 0.05")
+
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")  # the first segment; its end is the chosen edge
+    page.get_by_role("button", name="Compare the edge").click()
+    cut = page.get_by_role("region", name="The cut, frame by frame")
+    expect(cut).to_be_visible()
+    expect(cut.locator("canvas.is-empty")).to_have_count(0)
+    numbers = [canvas.evaluate(READ) for canvas in cut.locator("canvas").all()]
+    # A's own last frame and the two before it; B's first frame and the two after it.
+    assert sorted(numbers[:3]) == [17, 18, 19]
+    assert numbers[0] == 19
+    assert numbers[3:] == [20, 21, 22]
+    box = cut.get_by_role("button", name="1 later").first.bounding_box()
+    assert box is not None
+    assert min(box["width"], box["height"]) >= 24
+
+
+def test_media_elsewhere_is_allowed_from_there_and_from_nowhere_else(
+    settings: Settings, db: None
+) -> None:
+    from django.test import Client
+
+    from annotation_platform.settings import _media_storage
+    from tests import factories
+
+    project = factories.project()
+    factories.open_tasks(project)
+    assignment = factories.claimed(project)
+    browser = Client()
+    browser.force_login(assignment.contractor.user)
+    own = browser.get(f"/work/assignments/{assignment.pk}/")["Content-Security-Policy"]
+    assert "media-src" not in own  # default-src 'self' is enough
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "media": _media_storage("s3://KEY:SECRET@media.example.org/clips?scheme=https"),
+    }
+    policy = browser.get(f"/work/assignments/{assignment.pk}/")["Content-Security-Policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    for kind in ("media-src", "img-src", "connect-src"):
+        assert rules[kind] == "'self' https://media.example.org"
+    assert rules["default-src"] == "'self'"
+    assert "unsafe-inline" not in policy
