@@ -69,16 +69,23 @@ def _video_stream(container: InputContainer) -> VideoStream:
     return stream
 
 
-def decode_displayed(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+def decode_displayed(
+    container: InputContainer, stream: VideoStream, *, wanted_from: int | None = None
+) -> Iterator[VideoFrame]:
     """Decode every displayed frame, going on after damaged packets as a player does.
 
     Frames come in presentation order. Damaged packets yield no frame and no exception: compare
-    with the time table to learn which frames are missing.
+    with the time table to learn which frames are missing. Before the tick `wanted_from`, frames
+    that no other frame needs are not decoded at all.
     """
+    context = stream.codec_context
     hidden: set[int] = set()
     for packet in container.demux(stream):
         if packet.is_discard and packet.pts is not None:
             hidden.add(packet.pts)
+        if wanted_from is not None:
+            before = packet.pts is not None and packet.pts < wanted_from
+            context.skip_frame = "NONREF" if before else "DEFAULT"
         try:
             frames = packet.decode()
         except av.FFmpegError:

@@ -22,9 +22,14 @@ LEAST_PEAK = 0.02  # of a phase correlation that found anything
 
 def sharpness(picture: Grey) -> float:
     """Variance of the Laplacian (Pech-Pacheco et al. 2000). Compare at one width only: 640."""
-    p = picture.astype(np.float32)
-    laplacian = p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:] - 4 * p[1:-1, 1:-1]
-    return float(laplacian.var())
+    p = picture.astype(np.int16)  # half the memory traffic of floats, and exact
+    laplacian = p[:-2, 1:-1] + p[2:, 1:-1]
+    laplacian += p[1:-1, :-2]
+    laplacian += p[1:-1, 2:]
+    laplacian -= 4 * p[1:-1, 1:-1]
+    values = laplacian.ravel().astype(np.float32)
+    mean = float(values.mean())
+    return float(values @ values) / values.size - mean * mean
 
 
 def brightness(picture: Grey) -> tuple[float, float, float]:
@@ -33,6 +38,13 @@ def brightness(picture: Grey) -> tuple[float, float, float]:
     total = picture.size
     mean = float((counts * np.arange(256)).sum() / total)
     return mean, float(counts[:BLACK].sum() / total), float(counts[WHITE:].sum() / total)
+
+
+def quarter(picture: Grey) -> Grey:
+    """A quarter as wide and high, each pixel the mean of sixteen."""
+    height, width = picture.shape[0] // 4 * 4, picture.shape[1] // 4 * 4
+    blocks = picture[:height, :width].reshape(height // 4, 4, width // 4, 4)
+    return (blocks.sum(axis=(1, 3), dtype=np.uint16) // 16).astype(np.uint8)
 
 
 def plain_share(picture: Grey) -> float:

@@ -93,7 +93,7 @@ def _burst(
     low, high = int(times.pts[first]), int(times.pts[last])
     pictures: list[VideoFrame] = []
     start = None
-    for frame in decode_displayed(container, stream):
+    for frame in decode_displayed(container, stream, wanted_from=low):
         if frame.pts is None or frame.pts < low:
             continue
         if frame.pts <= high:

@@ -19,9 +19,8 @@ from videos.container import UnreadableVideo
 from videos.timetable import FrameTimes
 
 WIDTH = 640  # of the picture that sharpness is measured on
-SMALL = (160, 90)  # for freezes
 MOTION = (256, 144)  # for shake
-MOST_SAMPLES = 100
+MOST_SAMPLES = 80
 BURSTS = 8
 SHOWN = 6  # sample frames kept for the manager, besides those of warnings
 SHOWN_WIDTH = 320
@@ -87,17 +86,35 @@ class Finding:
 
 @dataclass
 class Measures:
-    """What was measured, sample by sample (same order as `frames`)."""
+    """What was measured, sample by sample (same order as `frames`): facts of the video.
+
+    Everything that thresholds are held against is here, so that other thresholds need no decoding.
+    """
 
     frames: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)  # of each sample, on the source's clock
     sharpness: list[float] = field(default_factory=list)
     mean: list[float] = field(default_factory=list)
     black: list[float] = field(default_factory=list)
     clipped: list[float] = field(default_factory=list)
     plain: list[float] = field(default_factory=list)
-    change: list[float] = field(default_factory=list)  # against the sample before; first is inf
+    change: list[float | None] = field(default_factory=list)  # against the sample before
     shake_frames: list[int] = field(default_factory=list)
     shake: list[float] = field(default_factory=list)
+    speech_share: float | None = None  # of the sound; None when it was not listened to
+    speech_frame: int | None = None  # at which somebody seems to speak first
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Measures:
+        """From what `as_dict` made."""
+        return cls(**plain)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON, with as many digits as mean something."""
+        return {
+            name: [_short(v) for v in value] if isinstance(value, list) else _short(value)
+            for name, value in asdict(self).items()
+        }
 
 
 @dataclass
@@ -123,6 +140,7 @@ class Screening:
                 "plain": _median(m.plain),
                 "shake": _median(m.shake),
             },
+            "measures": m.as_dict(),
             "warnings": [asdict(w) for w in self.warnings],
             "hashes": [list(h) for h in self.hashes],
             "speech": asdict(self.speech) if self.speech is not None else None,
@@ -139,7 +157,12 @@ def screen(
     """Measure `source` and compare with `thresholds`. Raises `UnreadableVideo`."""
     measures, hashes, pictures = measure(source, times)
     spoken = sound.speech(source, times) if with_sound else None
-    warnings = judge(measures, times, thresholds or Thresholds(), spoken)
+    if spoken is not None:
+        measures.speech_share = spoken.share
+        if spoken.runs:
+            start = float(times.seconds(0)) + max(0.0, spoken.runs[0][0])
+            measures.speech_frame = times.frame_at(start)
+    warnings = judge(measures, thresholds or Thresholds())
     missing = sorted({w.frame for w in warnings} - pictures.keys())
     for sample in sampling.decode_bursts(source, times, missing, 1):
         pictures[sample.frame] = _jpeg(sample)
@@ -160,7 +183,7 @@ def measure(
 
     def look(sample: sampling.Sample) -> None:
         nonlocal before
-        before = _measure_picture(sample, before, measures)
+        before = _measure_picture(sample, times, before, measures)
         if sample.frame in shown:
             pictures[sample.frame] = _jpeg(sample)
 
@@ -199,10 +222,12 @@ def measure(
     return measures, hashes, pictures
 
 
-def judge(
-    m: Measures, times: FrameTimes, limits: Thresholds, spoken: sound.Speech | None
-) -> list[Finding]:
-    """The warnings that these measures give. Pure."""
+# What `judge` may warn of; other warnings (damage, near-duplicates) know no thresholds.
+JUDGED = frozenset({"dark", "over_exposed", "covered", "blurred", "frozen", "shaken", "speech"})
+
+
+def judge(m: Measures, limits: Thresholds) -> list[Finding]:
+    """The warnings that these measures give. Pure: a project's own thresholds ask it again."""
     found: list[Finding] = []
 
     def below(code: str, message: str, values: Sequence[float], limit: float) -> None:
@@ -220,7 +245,7 @@ def judge(
     above("over_exposed", "The picture is very bright.", m.mean, limits.bright_above)
     above("over_exposed", "Much of the picture is white.", m.clipped, limits.clipped_share_above)
     covered = [float(p > limits.covered_plain_above) for p in m.plain]
-    share = float(np.mean(covered))
+    share = float(np.mean(covered)) if covered else 0.0
     if found:
         pass  # in the dark, or in glare, nothing more can be said about the lens
     elif share > limits.covered_share_above:
@@ -230,25 +255,26 @@ def judge(
     else:
         # A covered lens is blurred too; saying so twice helps nobody.
         below("blurred", "The picture is out of focus.", m.sharpness, limits.blurred_below)
-    _judge_freeze(m, times, limits, found)
+    _judge_freeze(m, limits, found)
     shaken = _median(m.shake)
     if shaken is not None and len(m.shake) >= 3 and shaken > limits.shaken_above:
         frame = m.shake_frames[int(np.argmax(m.shake))]
         text = "The camera shakes."
         found.append(Finding("shaken", text, frame, shaken, limits.shaken_above))
-    if spoken is not None and spoken.runs and spoken.share > limits.speech_share_above:
-        frame = times.frame_at(float(times.seconds(0)) + max(0.0, spoken.runs[0][0]))
-        text = f"People seem to speak ({spoken.share:.0%} of the sound): mind their privacy."
-        found.append(Finding("speech", text, frame, spoken.share, limits.speech_share_above))
+    spoken, heard_at = m.speech_share, m.speech_frame
+    if spoken is not None and heard_at is not None and spoken > limits.speech_share_above:
+        text = f"People seem to speak ({spoken:.0%} of the sound): mind their privacy."
+        found.append(Finding("speech", text, heard_at, spoken, limits.speech_share_above))
     return _one_per_code(found)
 
 
-def _judge_freeze(m: Measures, times: FrameTimes, limits: Thresholds, found: list[Finding]) -> None:
+def _judge_freeze(m: Measures, limits: Thresholds, found: list[Finding]) -> None:
     longest, longest_from, start = 0.0, 0, 0
     for n in range(1, len(m.frames) + 1):
-        if n < len(m.frames) and m.change[n] < limits.frozen_below:
+        change = m.change[n] if n < len(m.frames) else None
+        if change is not None and change < limits.frozen_below:
             continue
-        stood = float(times.seconds(m.frames[n - 1]) - times.seconds(m.frames[start]))
+        stood = m.seconds[n - 1] - m.seconds[start]
         if stood > longest:
             longest, longest_from = stood, start
         start = n
@@ -270,20 +296,25 @@ def _every_second(times: FrameTimes) -> list[int]:
 
 
 def _measure_picture(
-    sample: sampling.Sample, before: sampling.Grey | None, m: Measures
+    sample: sampling.Sample, times: FrameTimes, before: sampling.Grey | None, m: Measures
 ) -> sampling.Grey:
     frame = sample.pictures[0]
     height = max(36, round(WIDTH * frame.height / frame.width / 2) * 2)
     picture = sampling.grey(frame, WIDTH, height)
     mean, black, clipped = picture_measures.brightness(picture)
-    small = sampling.grey(frame, *SMALL)
+    small = picture_measures.quarter(picture)
     m.frames.append(sample.frame)
+    m.seconds.append(float(times.seconds(sample.frame)))
     m.sharpness.append(picture_measures.sharpness(picture))
     m.mean.append(mean)
     m.black.append(black)
     m.clipped.append(clipped)
     m.plain.append(picture_measures.plain_share(picture))
-    m.change.append(float("inf") if before is None else picture_measures.difference(before, small))
+    m.change.append(
+        None
+        if before is None or before.shape != small.shape
+        else picture_measures.difference(before, small)
+    )
     return small
 
 
@@ -301,6 +332,10 @@ def _jpeg(sample: sampling.Sample) -> bytes:
     scaled = frame.reformat(width=SHOWN_WIDTH, height=height, format="rgb24")
     scaled.to_image().save(out, "JPEG", quality=75)  # type: ignore[no-untyped-call]
     return out.getvalue()
+
+
+def _short(value: Any) -> Any:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _median(values: Sequence[float]) -> float | None:
