@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
@@ -201,3 +202,8 @@ def empty_draft(assignment: Assignment) -> Draft:
         revision=0,
         saved_at=assignment.claimed_at,
     )
+
+
+def video_ids_of(project: Project) -> QuerySet[Any]:
+    """The ids of the videos that the project has tasks on, as a sub-select."""
+    return Task.objects.filter(project=project).values("video")

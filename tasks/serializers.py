@@ -21,7 +21,9 @@ from tasks.rules import MAX_SEGMENTS, SCREENING_REASONS
 from timelines.segment import Hands, Segment
 from videos.links import playable, whole_media
 from videos.models import Video
-from videos.serializers import MediaSerializer, WholeMediaSerializer
+from videos.queries import warnings
+from videos.screening import Thresholds
+from videos.serializers import MediaSerializer, WarningSerializer, WholeMediaSerializer
 
 HANDS = {"none": Hands.NONE, "left": Hands.LEFT, "right": Hands.RIGHT, "both": Hands.BOTH}
 _HAND_NAMES = {int(hands): name for name, hands in HANDS.items()}
@@ -110,8 +112,8 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
             "id", "name", "description", "state", "policy", "overlap", "max_overlap",
             "live_claim_cap", "lease_seconds", "grace_seconds", "lease_ceiling_seconds",
             "rework_seconds", "floor_cents_per_hour", "needs_qualification", "queue_order",
-            "cool_down_seconds", "action_types", "price_cents", "currency", "guideline_version",
-            "created_at",
+            "cool_down_seconds", "action_types", "screening_thresholds", "price_cents",
+            "currency", "guideline_version", "created_at",
         ]  # fmt: skip
         read_only_fields = ["created_at"]
 
@@ -127,6 +129,13 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
         published = [g for g in project.guidelines.all() if g.published_at is not None]
         guideline = _last(published, "version")
         return guideline.version if guideline else None
+
+    def validate_screening_thresholds(self, value: Any) -> dict[str, float]:
+        try:
+            Thresholds.of(value)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise serializers.ValidationError(str(error)) from error
+        return dict(value)
 
     def validate_action_types(self, value: Any) -> Any:
         entries = value if isinstance(value, list) else []
@@ -322,6 +331,19 @@ class OpenedAssignmentSerializer(LiveAssignmentSerializer):
         if not assignment.is_live:
             return None
         return whole_media(assignment.task.video, user=self.context["user"])
+
+
+class ProjectVideoSerializer(serializers.Serializer[Any]):
+    """A video that the project has a task on, with the warnings that its thresholds give."""
+
+    id = serializers.IntegerField()
+    title = serializers.CharField()
+    state = serializers.CharField()
+    warnings = serializers.SerializerMethodField()
+
+    @extend_schema_field(WarningSerializer(many=True))
+    def get_warnings(self, video: Video) -> list[dict[str, Any]]:
+        return warnings(video, self.context["thresholds"])
 
 
 class RefusalSerializer(serializers.Serializer[dict[str, Any]]):

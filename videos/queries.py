@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import connection
 from django.db.models import Prefetch, QuerySet
 
-from videos import fingerprint
+from videos import fingerprint, screening
 from videos.models import Video, VideoJob
 from videos.problems import VideoNotProbed
 
@@ -82,14 +83,41 @@ def near_duplicates(video_id: int) -> list[Lookalike]:
         return [Lookalike(*row) for row in cursor.fetchall()]
 
 
-def warnings(video: Video) -> list[dict[str, Any]]:
-    """What every stage warned of, in the order of the stages' rows."""
-    return [
-        warning
-        for job in video.jobs.all()
-        if job.result is not None
-        for warning in job.result.get("warnings", [])
+def warnings(video: Video, thresholds: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
+    """What every stage warned of, in the order of the stages' rows.
+
+    With a project's own `thresholds` the screening's measures are judged again by them: nothing is
+    decoded, and what knows no threshold (damage, near-duplicates) stays as it is.
+    """
+    found: list[dict[str, Any]] = []
+    for job in video.jobs.all():
+        stored = (job.result or {}).get("warnings", [])
+        if thresholds and job.stage == VideoJob.Stage.SCREEN and "measures" in (job.result or {}):
+            assert job.result is not None
+            measures = screening.Measures.of(job.result["measures"])
+            judged = screening.judge(measures, screening.Thresholds.of(thresholds))
+            stored = [asdict(finding) for finding in judged] + [
+                warning for warning in stored if warning["code"] not in screening.JUDGED
+            ]
+        found += stored
+    return found
+
+
+def warned_of(
+    videos: QuerySet[Video], code: str, thresholds: Mapping[str, float] | None = None
+) -> QuerySet[Video]:
+    """Those of `videos` with the warning `code`, by the library's or a project's thresholds."""
+    if not thresholds or code not in screening.JUDGED:
+        warned = VideoJob.objects.filter(result__warnings__contains=[{"code": code}])
+        return videos.filter(pk__in=warned.values("video"))
+    screens = VideoJob.objects.filter(stage=VideoJob.Stage.SCREEN)
+    some = videos.defer("frame_times").prefetch_related(None)
+    found = [
+        video.pk
+        for video in some.prefetch_related(Prefetch("jobs", screens)).iterator(chunk_size=500)
+        if code in {warning["code"] for warning in warnings(video, thresholds)}
     ]
+    return videos.filter(pk__in=found)
 
 
 def frame_times_document(video: Video) -> dict[str, Any]:

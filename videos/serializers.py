@@ -19,6 +19,17 @@ class VideoJobSerializer(serializers.ModelSerializer[VideoJob]):
         read_only_fields = fields
 
 
+class WarningSerializer(serializers.Serializer[Any]):
+    """For people to judge, with the frame it points to."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    frame = serializers.IntegerField()
+    value = serializers.FloatField()
+    threshold = serializers.FloatField()
+    video = serializers.IntegerField(required=False, help_text="That it looks like")
+
+
 class VideoSerializer(serializers.ModelSerializer[Video]):
     """One video in the manager's library."""
 

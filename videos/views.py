@@ -20,7 +20,7 @@ from annotation_platform.api.idempotency import idempotent
 from annotation_platform.api.permissions import IsManager
 from annotation_platform.api.problems import NotFound, Problem
 from videos import links, queries, serializers, services, uploads
-from videos.models import Upload, Video, VideoJob
+from videos.models import Upload, Video
 from videos.problems import NotAvailable
 
 
@@ -36,8 +36,7 @@ class VideoFilter(django_filters.FilterSet):  # type: ignore[misc]
         fields = ["state", "title", "has_audio", "variable_frame_rate"]
 
     def with_warning(self, videos: QuerySet[Video], name: str, value: str) -> QuerySet[Video]:
-        warned = VideoJob.objects.filter(result__warnings__contains=[{"code": value}])
-        return videos.filter(pk__in=warned.values("video"))
+        return queries.warned_of(videos, value)
 
     def with_failed_job(self, videos: QuerySet[Video], name: str, value: bool) -> QuerySet[Video]:
         failed = Video.objects.filter(jobs__state="failed").values("pk")

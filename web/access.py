@@ -18,6 +18,7 @@ from contractors.models import Role, User
 # area's name is its home's, and the first part of the address of each of its pages.
 AREAS: tuple[tuple[str, str, Any], ...] = (
     (Role.MANAGER, "projects", _("Projects")),
+    (Role.MANAGER, "videos", _("Videos")),
     (Role.REVIEWER, "reviews", _("Reviews")),
     (Role.FINANCE, "money", _("Money")),
     (Role.CONTRACTOR, "work", _("Work")),

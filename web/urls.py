@@ -13,6 +13,7 @@ from web.views import (
     reviewer,
     sign_in,
     tax,
+    videos,
     workbench,
 )
 
@@ -49,6 +50,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("reviews/<int:pk>/release/", reviewer.give_back, name="release-review"),
     path("projects/", managing.projects, name="projects"),
     path("projects/<int:pk>/", managing.project, name="project"),
+    path("projects/<int:pk>/thresholds/", videos.thresholds, name="thresholds"),
+    path("videos/", videos.videos, name="videos"),
+    path("videos/act/", videos.act, name="act-on-videos"),
+    path("videos/<int:pk>/", videos.video, name="video"),
     path("money/", managing.money, name="money"),
     path("money/runs/", finance.runs, name="payout-runs"),
     path("money/runs/prepare/", finance.prepare, name="prepare-run"),

@@ -52,6 +52,11 @@ class Project(models.Model):
     action_types = models.JSONField(
         default=default_action_types, help_text='[{"key": "pick_up", "label": "Pick up"}, …]'
     )
+    screening_thresholds = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="When to warn of a video, where it differs from `videos.screening.Thresholds`",
+    )
     overlap = models.PositiveSmallIntegerField(
         default=2, help_text="Independent assignments wanted per task"
     )

@@ -29,9 +29,11 @@ from tasks.serializers import (
     NewProject,
     PriceVersionSerializer,
     ProjectSerializer,
+    ProjectVideoSerializer,
     SubmissionSerializer,
     WhySerializer,
 )
+from videos.queries import library, warned_of
 
 
 class ProjectViewSet(
@@ -59,6 +61,8 @@ class ProjectViewSet(
         )
         if self.action == "why":
             return [IsContractor()]
+        if self.action == "videos":
+            return [IsManager()]
         return [IsManager()] if manager_only else [IsAuthenticated()]
 
     def _page(self, rows: Any, serializer: Callable[..., Any]) -> Response:
@@ -135,6 +139,27 @@ class ProjectViewSet(
         if not refusals and not queries.open_tasks_for(project, person).exists():
             refusals = [services.queue_empty().as_dict()]
         return Response({"may_claim": not refusals, "refusals": refusals})
+
+    @extend_schema(
+        responses=ProjectVideoSerializer(many=True),
+        filters=False,
+        parameters=[OpenApiParameter("warning", str, description="Only videos with this warning.")],
+    )
+    @action(detail=True, methods=["get"])
+    def videos(self, request: Request, pk: str) -> Response:
+        """The project's videos with the warnings that its own `screening_thresholds` give.
+
+        Change the thresholds with PATCH: the warnings follow at once, nothing is decoded again.
+        """
+        project = self.get_object()
+        videos = library().filter(pk__in=queries.video_ids_of(project))
+        if code := request.query_params.get("warning"):
+            videos = warned_of(videos, code, project.screening_thresholds)
+        page = self.paginate_queryset(videos)
+        context = {"thresholds": project.screening_thresholds}
+        return self.get_paginated_response(
+            ProjectVideoSerializer(page, many=True, context=context).data
+        )
 
 
 class GuidelineViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Guideline]):
