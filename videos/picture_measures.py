@@ -44,7 +44,8 @@ def quarter(picture: Grey) -> Grey:
     """A quarter as wide and high, each pixel the mean of sixteen."""
     height, width = picture.shape[0] // 4 * 4, picture.shape[1] // 4 * 4
     blocks = picture[:height, :width].reshape(height // 4, 4, width // 4, 4)
-    return (blocks.sum(axis=(1, 3), dtype=np.uint16) // 16).astype(np.uint8)
+    means: Grey = (blocks.sum(axis=(1, 3), dtype=np.uint16) // 16).astype(np.uint8)
+    return means
 
 
 def plain_share(picture: Grey) -> float:

@@ -152,7 +152,7 @@ class ProjectViewSet(
         Change the thresholds with PATCH: the warnings follow at once, nothing is decoded again.
         """
         project = self.get_object()
-        videos = library().filter(pk__in=queries.video_ids_of(project))
+        videos: Any = library().filter(pk__in=queries.video_ids_of(project))
         if code := request.query_params.get("warning"):
             videos = warned_of(videos, code, project.screening_thresholds)
         page = self.paginate_queryset(videos)

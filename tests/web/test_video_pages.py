@@ -9,6 +9,7 @@ import pytest
 from annotation_platform.clock import database_now
 from events.models import Event
 from tasks.models import Task
+from tasks.services import create_tasks
 from tests import factories
 from tests.web.browsers import LogIn
 from videos.models import Video, VideoJob
@@ -62,7 +63,7 @@ def test_the_library_is_filtered(log_in: LogIn) -> None:
     screened(blurred, sharpness=12)
     screened(sharp, sharpness=80)
     project = factories.project()
-    factories.services.create_tasks(actor=None, project=project, videos=[sharp])
+    create_tasks(actor=None, project=project, videos=[sharp])
     browser = log_in(factories.manager())
     page = browser.get("/videos/")
     assert titles(page) == ["Sharp tea", "Blurred tea"]

@@ -46,7 +46,7 @@ class Row:
 @require_GET
 def videos(request: HttpRequest) -> HttpResponse:
     """The library, newest first, by state, warning, job, project and title."""
-    chosen = {name: value for name, value in request.GET.items() if value}
+    chosen = {name: str(value) for name, value in request.GET.items() if value}
     project = _project(chosen.get("project"))
     page = page_of(request, _filtered(chosen, project), per_page=PER_PAGE)
     thresholds = project.screening_thresholds if project else None
