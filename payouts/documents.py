@@ -17,7 +17,8 @@ from payouts.rules import money
 
 CSV_COLUMNS = (
     "number", "at", "kind", "amount_cents", "balance_cents", "project", "task", "video",
-    "submission", "price_version", "price_cents", "payout", "transaction", "text", "sha256",
+    "assignment", "submission", "decision", "decided_at", "price_version", "price_cents", "payout",
+    "transaction", "text", "sha256",
 )  # fmt: skip
 TAX_COLUMNS = (
     "year", "contractor", "name", "email", "currency", "paid", "payouts", "threshold_reached",

@@ -117,9 +117,9 @@ def _lines(entries: list[Entry], opening_cents: int) -> list[dict[str, Any]]:
     ids = [entry.transaction_id for entry in entries]
     payables = {
         payable.transaction_id: payable
-        for payable in Payable.objects.filter(transaction__in=ids).select_related(
-            "project", "price_version", "assignment__task__video"
-        )
+        for payable in Payable.objects.filter(transaction__in=ids)
+        .select_related("project", "price_version", "submission", "assignment__task__video")
+        .defer("assignment__task__video__frame_times")
     }
     reserved = {t.transaction.reverses_id or t.transaction_id for t in entries}
     payouts = {p.reserve_id: p for p in Payout.objects.filter(reserve__in=reserved)}
@@ -149,11 +149,19 @@ def _lines(entries: list[Entry], opening_cents: int) -> list[dict[str, Any]]:
 
 
 def _why(payable: Payable) -> dict[str, Any]:
+    """What leads from a line to the work, the decision about it, and the price pinned for it.
+
+    The review is found by its submission and the instant of its decision.
+    """
     assignment, price = payable.assignment, payable.price_version
+    decided_at = payable.submission.decided_at if payable.submission else None
     return {
         "payable": payable.pk,
         "project": payable.project.name,
+        "assignment": payable.assignment_id,
         "submission": payable.submission_id,
+        "decision": payable.kind,
+        "decided_at": decided_at.astimezone(UTC).isoformat() if decided_at else None,
         "task": assignment.task_id if assignment else None,
         "video": assignment.task.video.title if assignment else None,
         "price_version": price.number if price else None,

@@ -49,9 +49,10 @@ class ProjectViewSet(
     def get_queryset(self) -> QuerySet[Project]:
         if getattr(self, "swagger_fake_view", False):
             return Project.objects.none()
-        return visible_projects(signed_in(self.request)).prefetch_related(
-            "price_versions", "guidelines"
-        )
+        projects = visible_projects(signed_in(self.request))
+        if self.action == "price_versions":
+            projects = Project.objects.all()  # public: it explains pay long after a project closed
+        return projects.prefetch_related("price_versions", "guidelines")
 
     def get_permissions(self) -> list[Any]:
         writes = {"create", "partial_update"}

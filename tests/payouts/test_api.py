@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,10 +11,10 @@ from django.db import transaction
 from django.test import Client
 
 from contractors.models import Contractor, User
-from payouts.models import Account, Payable
-from payouts.services import credit, pay_bonus
+from payouts.models import Account, Payable, Statement
+from payouts.services import credit, make_statements, pay_bonus
 from tasks.models import Project
-from tasks.services import record_decision
+from tasks.services import record_decision, set_price
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -216,3 +218,42 @@ def test_admin_pages_show_and_change_nothing(project: Project, person: Contracto
         assert browser.get(f"{address}add/").status_code == 403
         assert browser.post(f"{address}{pk}/delete/", {"post": "yes"}).status_code == 403
     assert "$16.00" in browser.get("/admin/payouts/payable/").content.decode()
+
+
+def test_a_statement_s_line_leads_to_work_decision_and_price(
+    project: Project, person: Contractor
+) -> None:
+    payable = accepted(project, person)
+    assert make_statements(period_end=datetime(2100, 1, 1, tzinfo=UTC)) == 1
+    (line,) = json.loads(Statement.objects.get().document)["lines"]
+    work, claim = payable.submission, payable.assignment
+    assert work is not None
+    assert claim is not None
+    work.refresh_from_db()
+    assert work.decided_at is not None
+    wanted = {
+        "assignment": claim.pk, "submission": work.pk, "task": claim.task_id,
+        "decision": "accepted", "decided_at": work.decided_at.isoformat(),
+        "price_version": 1, "price_cents": 1600, "payable": payable.pk,
+    }  # fmt: skip
+    assert {name: line[name] for name in wanted} == wanted
+
+
+def test_the_price_history_is_public_also_of_a_closed_project(
+    project: Project, person: Contractor
+) -> None:
+    set_price(
+        actor=None, project=project, price_cents=1800, screening_fee_cents=200, reason="Longer"
+    )
+    Project.objects.filter(pk=project.pk).update(state=Project.State.CLOSED)
+    client = factories.client_for(person)
+    history = client.get(f"/api/v1/projects/{project.pk}/price-versions/").json()["results"]
+    assert [(row["number"], row["price_cents"], row["reason"]) for row in history] == [
+        (2, 1800, "Longer"),
+        (1, 1600, history[1]["reason"]),
+    ]
+    assert client.get(f"/api/v1/projects/{project.pk}/").status_code == 404
+    assert (
+        factories.client_for(None).get(f"/api/v1/projects/{project.pk}/price-versions/").status_code
+        == 401
+    )
