@@ -25,6 +25,13 @@ AREAS: tuple[tuple[str, str, Any], ...] = (
 )
 # The second line of the navigation, by area.
 SUBPAGES: dict[str, tuple[tuple[str, Any], ...]] = {
+    "projects": (
+        ("projects", _("All projects")),
+        ("tasks", _("Tasks")),
+        ("submissions", _("Submissions")),
+        ("all-reviews", _("All reviews")),
+        ("people", _("Contractors")),
+    ),
     "work": (
         ("work", _("Home")),
         ("results", _("Results")),

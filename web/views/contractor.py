@@ -27,7 +27,7 @@ from web.access import caller, for_roles, show
 from web.drawing import pure
 from web.forms import ReasonForm
 from web.markdown import as_html
-from web.pages import page_of
+from web.pages import chosen, page_of
 from web.timeline_figure import Drawn, figure
 
 # Each project on the page is asked about with the guards of the claim, one by one.
@@ -158,14 +158,12 @@ def guideline(request: HttpRequest, project_id: int) -> HttpResponse:
 @require_GET
 def results(request: HttpRequest) -> HttpResponse:
     """Everything handed in, and what became of it."""
-    state = request.GET.get("state", "")
-    found = queries.results(contractor_of(request))
-    if state in Submission.State.values:
-        found = found.filter(state=state)
+    filters = chosen(request, state=Submission.State.values)
+    found = queries.results(contractor_of(request)).filter(**filters)
     context = {
         "page": page_of(request, found),
         "states": Submission.State.values,
-        "state": state,
+        "state": filters.get("state", ""),
     }
     return show(request, "results.html", context)
 

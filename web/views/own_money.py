@@ -22,7 +22,7 @@ from payouts.queries import earned, payables_of, payouts_of, purse, sentence, wh
 from payouts.services import set_payout_method
 from web.access import caller, for_roles, show
 from web.forms import PayoutMethodForm
-from web.pages import page_of
+from web.pages import chosen, page_of
 from web.views.contractor import contractor_of
 
 VERIFIER = Path(settings.BASE_DIR) / "verify_statement.py"
@@ -39,10 +39,8 @@ def earnings(request: HttpRequest) -> HttpResponse:
     """Each earning: why it is what it is, where it is, and the day it should be there."""
     person = contractor_of(request)
     found = payables_of(person.pk).defer("assignment__task__video__frame_times").order_by("-pk")
-    state = request.GET.get("state", "")
-    if state in Payable.State.values:
-        found = found.filter(state=state)
-    page = page_of(request, found)
+    filters = chosen(request, state=Payable.State.values)
+    page = page_of(request, found.filter(**filters))
     sums = earned(person.pk)
     ways = purse(person.pk, sums)
     context = {
@@ -50,7 +48,7 @@ def earnings(request: HttpRequest) -> HttpResponse:
         "lines": [(payable, sentence(payable), whereabouts(payable, ways)) for payable in page],
         "earned": sums,
         "purse": ways,
-        "state": state,
+        "state": filters.get("state", ""),
         "states": Payable.State.choices,
     }
     return show(request, "earnings.html", context)

@@ -25,7 +25,7 @@ from web.drawing import drawn_beside, letters_of
 from web.forms import EvidenceFormSet, FindingsForm
 from web.frame import with_media_from
 from web.markdown import as_html
-from web.pages import page_of
+from web.pages import chosen, page_of
 from web.timeline_figure import figure
 from web.views.contractor import tell_refusal
 
@@ -55,16 +55,12 @@ def reviews(request: HttpRequest) -> HttpResponse:
         .order_by("-pk")
     )
     held = own.filter(state=Review.State.CLAIMED).first()
-    chosen = {}
-    for name, known in (("state", Review.State.values), ("kind", Review.Kind.values)):
-        value = request.GET.get(name, "")
-        if value in known:
-            chosen[name] = value
+    filters = chosen(request, state=Review.State.values, kind=Review.Kind.values)
     context = {
         "queue": queries.queue_counts(reviewer.pk),
         "held": held,
-        "page": page_of(request, own.filter(**chosen)),
-        "chosen": chosen,
+        "page": page_of(request, own.filter(**filters)),
+        "chosen": filters,
         "states": [str(s) for s in Review.State.values if s != Review.State.QUEUED],
         "kinds": Review.Kind.values,
     }
