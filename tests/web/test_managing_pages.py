@@ -10,10 +10,14 @@ from django.contrib.auth.models import Permission
 from pytest_django import DjangoAssertNumQueries
 
 from annotation_platform.clock import database_now
+from contractors.models import Restriction
+from contractors.services import appeal
+from reviews.services import score_task
 from reviews.services.decisions import Grounds, decide_work
-from tasks.models import Project
+from tasks.models import Project, ProjectPace
 from tasks.services import fund
 from tests import factories
+from tests.reviews.scene import FAR, GOOD, handed_in
 from tests.web.browsers import LogIn
 
 pytestmark = pytest.mark.django_db
@@ -121,3 +125,162 @@ def test_lists_are_paged_and_cost_the_same_however_long(
         with django_assert_num_queries(queries):
             page = browser.get(address).content.decode()
         assert "Page 1 of 2" in page, address
+
+
+def test_tasks_are_filtered_by_state_project_number_and_title(log_in: LogIn) -> None:
+    kitchen, garage = some_work("Kitchen"), some_work("Garage")
+    browser = log_in(factories.manager())
+    held = kitchen.tasks.get(state="open")
+
+    def listed(query: str) -> set[int]:
+        page = browser.get(f"/projects/tasks/?{query}").content.decode()
+        return {int(pk) for pk in re.findall(r'href="/projects/tasks/(\d+)/"', page)}
+
+    ids = {it: set(it.tasks.values_list("pk", flat=True)) for it in (kitchen, garage)}
+    assert listed("") == ids[kitchen] | ids[garage]
+    assert listed(f"project={garage.pk}") == ids[garage]
+    assert listed(f"project={kitchen.pk}&state=open") == {held.pk}
+    assert listed(f"q={held.pk}") >= {held.pk}
+    assert listed(f"q={held.video.title}&project={kitchen.pk}") == {held.pk}
+    assert listed("state=nonsense&project=x") == ids[kitchen] | ids[garage]
+    assert listed("q=no+such+title") == set()
+
+
+def test_a_task_shows_its_timelines_who_made_them_and_what_was_decided(log_in: LogIn) -> None:
+    task, (one, two) = handed_in(GOOD, FAR)
+    score_task(task.pk)
+    page = log_in(factories.manager()).get(f"/projects/tasks/{task.pk}/").content.decode()
+    svg = page[page.index('<svg class="timelines"') : page.rindex("</svg>")]
+    assert len(re.findall(r"<title>", svg)) == 4
+    assert "In A" in page
+    assert "In B" in page
+    for submission in (one, two):
+        person = submission.assignment.contractor
+        assert f'href="/projects/contractors/{person.pk}/"' in page
+    annotator = one.assignment.contractor.user
+    annotator.roles = ["contractor", "manager"]
+    annotator.save()
+    assert log_in(annotator).get(f"/projects/tasks/{task.pk}/").status_code == 404
+
+
+def test_submissions_and_reviews_are_filtered(log_in: LogIn) -> None:
+    task, (one, _) = handed_in(GOOD, FAR)
+    score_task(task.pk)
+    browser = log_in(factories.manager())
+
+    def states(address: str) -> list[str]:
+        page = browser.get(address).content.decode()
+        return re.findall(r'<td><span class="state (\w+)">', page)
+
+    assert states("/projects/submissions/") == ["in_review", "in_review"]
+    assert states("/projects/submissions/?state=accepted") == []
+    email = one.assignment.contractor.user.email
+    assert states(f"/projects/submissions/?q={email}") == ["in_review"]
+    assert states(f"/projects/submissions/?project={task.project_id}") == ["in_review"] * 2
+    assert states("/projects/submissions/?project=999999") == []
+    assert states("/projects/reviews/?kind=decision&state=queued") == ["queued", "queued"]
+    assert states("/projects/reviews/?kind=sample") == []
+
+
+def test_an_applicant_is_led_to_work_step_by_step_or_declined(log_in: LogIn) -> None:
+    person = factories.contractor(state="applied")
+    browser = log_in(factories.manager())
+    address = f"/projects/contractors/{person.pk}/"
+    for step, state in (
+        ("interview", "interviewing"),
+        ("quiz", "quizzing"),
+        ("offer", "offered"),
+        ("activate", "active"),
+    ):
+        assert f'action="{address}{step}/"' in browser.get(address).content.decode()
+        browser.post(f"{address}{step}/")
+        person.refresh_from_db()
+        assert person.state == state
+    page = browser.post(f"{address}quiz/", follow=True).content.decode()
+    assert 'class="error"' in page
+    other = factories.contractor(state="applied")
+    decline = f"/projects/contractors/{other.pk}/decline/"
+    browser.post(decline, {"decline-reason": ""})
+    other.refresh_from_db()
+    assert other.state == "applied"
+    browser.post(decline, {"decline-reason": "No time"})
+    other.refresh_from_db()
+    assert other.state == "declined"
+
+
+def test_a_restriction_is_set_appealed_answered_by_another_and_lifted(log_in: LogIn) -> None:
+    person = factories.contractor()
+    first, second = factories.manager(), factories.manager()
+    address = f"/projects/contractors/{person.pk}/"
+    refused = log_in(first).post(f"{address}restrict/", {"cause": "", "scope": "all"})
+    assert refused.status_code == 422
+    assert not Restriction.objects.exists()
+    log_in(first).post(f"{address}restrict/", {"cause": "Copied", "scope": "all"})
+    it = Restriction.objects.get()
+    assert (it.cause, it.scope, it.created_by, it.ends_at) == ("Copied", "all", first, None)
+    appeal(restriction=it, text="It was mine", actor=person.user)
+    answer = {"answer": "So it was", "overturn": "yes"}
+    log_in(first).post(f"/projects/restrictions/{it.pk}/answer/", answer)
+    it.refresh_from_db()
+    assert it.appeal_state == "open"
+    log_in(second).post(f"/projects/restrictions/{it.pk}/answer/", answer)
+    it.refresh_from_db()
+    assert (it.appeal_state, it.appeal_answer, it.lifted_by) == ("overturned", "So it was", second)
+
+    log_in(first).post(f"{address}restrict/", {"cause": "Again", "scope": "all"})
+    it = Restriction.objects.latest("pk")
+    log_in(second).post(f"/projects/restrictions/{it.pk}/lift/", {"reason": ""})
+    it.refresh_from_db()
+    assert it.lifted_at is None
+    log_in(second).post(f"/projects/restrictions/{it.pk}/lift/", {"reason": "A mistake"})
+    it.refresh_from_db()
+    assert it.lifted_by == second
+
+
+def test_what_an_hour_pays_and_the_warning_below_the_floor(log_in: LogIn) -> None:
+    project = factories.project(floor_cents_per_hour=2000)
+    browser = log_in(factories.manager())
+    address = f"/projects/{project.pk}/"
+    assert "five measured claims are needed" in browser.get(address).content.decode()
+    pace = ProjectPace.objects.create(
+        project=project,
+        samples=9,
+        median_active_ms=3_600_000,
+        cents_per_hour=1600,
+        measured_at=database_now(),
+    )
+    page = browser.get(address).content.decode()
+    assert "1 h 0 min" in page
+    assert "Below the floor of $20.00 an hour" in page
+    ProjectPace.objects.filter(pk=pace.pk).update(median_active_ms=1_800_000, cents_per_hour=3200)
+    page = browser.get(address).content.decode()
+    assert "$32.00" in page
+    assert "Below the floor" not in page
+
+
+def test_managers_lists_cost_the_same_however_long(
+    log_in: LogIn, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    task, _ = handed_in(GOOD, FAR)
+    score_task(task.pk)
+    browser = log_in(factories.manager())
+    costs = {
+        "/projects/tasks/": 5,  # session, user; projects; count, tasks
+        "/projects/submissions/": 5,
+        "/projects/reviews/": 5,
+        "/projects/contractors/": 4,
+        # session, user; task; submissions, segments; scores; count, claims; decisions
+        f"/projects/tasks/{task.pk}/": 9,
+    }
+    for address, queries in costs.items():
+        with django_assert_num_queries(queries):
+            browser.get(address)
+    for _ in range(13):
+        more, _ = handed_in(GOOD, FAR, project=task.project)
+        score_task(more.pk)
+    factories.open_tasks(task.project, 13)
+    for address, queries in costs.items():
+        with django_assert_num_queries(queries):
+            page = browser.get(address).content.decode()
+        if str(task.pk) not in address:
+            assert "Page 1 of 2" in page, address

@@ -1,0 +1,272 @@
+"""Every page, in both themes, against axe-core's rules; and by keyboard alone."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client, RequestFactory
+from django.urls import resolve
+from django.views.csrf import csrf_failure
+from playwright.sync_api import Page, Route, expect
+from pytest_django.live_server_helper import LiveServer
+
+from annotation_platform.api.handler import server_error
+from tests import factories
+from tests.browser import scene as scenes
+from tests.browser.people import SignIn
+
+# Addresses that are no pages, with the reason. Whatever only takes POST is found out by asking.
+NO_PAGES = {
+    "home": "leads on",
+    "log-in": "leads on who is signed in; looked at among the pages of nobody",
+    "places": "a part of the page about residence",
+    "statement": "a file",
+    "verifier": "a file",
+}
+
+FOCUSABLE = """
+() => {
+  const wanted = 'a[href], button, input, select, textarea, summary, video, [tabindex="0"]';
+  const seen = new Set();
+  const found = [];
+  for (const element of document.querySelectorAll(wanted)) {
+    if (element.type === 'hidden' || element.disabled || !element.checkVisibility()) continue;
+    if (element.type === 'radio') {  // one stop for all of them, arrows go on
+      if (seen.has(element.name)) continue;
+      seen.add(element.name);
+    }
+    element.dataset.stop = String(found.length);
+    found.push(element.outerHTML.slice(0, 120));
+  }
+  return found;
+}
+"""
+HERE = """
+() => {
+  const element = document.activeElement;
+  const radio = element.type === 'radio'
+    && document.querySelector(`input[type=radio][name="${element.name}"][data-stop]`);
+  const style = getComputedStyle(element);
+  const shown = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
+  return [(radio || element).dataset.stop ?? null, shown || element.tagName === 'VIDEO'];
+}
+"""
+
+
+@pytest.fixture
+def axe(project_root: Path) -> str:
+    path = project_root / "web" / "workbench" / "node_modules" / "axe-core" / "axe.min.js"
+    if not path.is_file():
+        pytest.skip("axe-core is not installed: `scripts/web build` needs Node")
+    return path.read_text()
+
+
+def violations(page: Page, axe: str) -> list[str]:
+    """What axe-core has against the page as it is now, in each theme."""
+    told = []
+    page.evaluate(axe)
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
+        for rule in found:
+            for node in rule["nodes"]:
+                why = " ".join(check["message"] for check in node["any"])
+                told.append(f"{theme}: {rule['id']}: {node['html'][:160]} {why}")
+    return told
+
+
+def pages_of(scene: scenes.Scene) -> dict[str, str]:
+    """The addresses that answer with a page of their own."""
+    client = Client()
+    client.force_login(scene.person.user)
+    found = {}
+    for name, address in scenes.addresses(scene).items():
+        if name in NO_PAGES:
+            continue
+        if not address:
+            # Only what takes POST alone may have no row to look at.
+            continue
+        if client.get(address).status_code != 405:
+            found[name] = address
+    return found
+
+
+@pytest.mark.django_db
+def test_no_page_is_forgotten() -> None:
+    scene = scenes.full()
+    client = Client()
+    client.force_login(scene.person.user)
+    for name, address in scenes.addresses(scene).items():
+        if not address:
+            pattern = next(p for p in scenes.urlpatterns if p.name == name)
+            guess = "/" + str(pattern.pattern).replace("^", "").replace("$", "")
+            for part, value in (("<int:pk>", "1"), (r"(?P<pk>\d+)", "1")):
+                guess = guess.replace(part, value)
+            guess = guess.replace("(?P<name>interview|quiz|offer|activate)", "quiz")
+            assert resolve(guess).url_name == name, f"give {name} a row in tests/browser/scene.py"
+            answer = client.get(guess)
+            assert answer.status_code == 405, f"give {name} a row in tests/browser/scene.py"
+    for name, address in pages_of(scene).items():
+        answer = client.get(address)
+        assert answer.status_code == 200, name
+        assert answer["Content-Type"].startswith("text/html"), name
+
+
+def fulfil(body: str, route: Route) -> None:
+    route.fulfill(body=body, content_type="text/html")
+
+
+def test_no_page_violates_a_rule_of_axe(
+    live_server: LiveServer, page: Page, sign_in: SignIn, axe: str
+) -> None:
+    scene = scenes.full()
+    wrong: dict[str, list[str]] = {}
+    request = RequestFactory().get("/broken/")
+    made = {"broken": server_error(request), "old-form": csrf_failure(request)}
+    for name, answer in made.items():
+        page.route(f"**/{name}/", partial(fulfil, answer.content.decode()))
+    nobody = {"log-in": "/log-in/", **{name: f"/{name}/" for name in made}}
+    mine = pages_of(scene) | {"nothing": "/nothing/"}
+    del mine["workbench"]  # its own tests look at it, state by state
+    for addresses in (nobody, mine):
+        for name, address in addresses.items():
+            page.goto(live_server.url + address)
+            if found := violations(page, axe):
+                wrong[name] = found
+        sign_in(scene.person)
+    assert wrong == {}
+
+
+def test_no_empty_page_violates_a_rule_of_axe(
+    live_server: LiveServer, page: Page, sign_in: SignIn, axe: str
+) -> None:
+    person = scenes.everybody(factories.contractor(area=None))
+    sign_in(person)
+    wrong: dict[str, list[str]] = {}
+    for name, address in pages_of(scenes.Scene(person, {})).items():
+        page.goto(live_server.url + address)
+        if found := violations(page, axe):
+            wrong[name] = found
+    assert wrong == {}
+
+
+def test_everything_on_every_page_is_reached_by_tab_and_shows_it(
+    live_server: LiveServer, page: Page, sign_in: SignIn
+) -> None:
+    scene = scenes.full()
+    sign_in(scene.person)
+    wrong: dict[str, list[str]] = {}
+    pages = pages_of(scene)
+    del pages["workbench"]  # a tool with keys of its own: tests of the workbench
+    for name, address in pages.items():
+        page.goto(live_server.url + address)
+        wanted = page.evaluate(FOCUSABLE)
+        reached: set[int] = set()
+        seen: set[int] = set()
+        for _ in range(2 * len(wanted) + 12):  # a date or a video has several stops inside
+            page.keyboard.press("Tab")
+            stop, shown = page.evaluate(HERE)
+            if stop is None:
+                if len(reached) == len(wanted):
+                    break  # the browser's own controls come next: no trap
+                continue
+            reached.add(int(stop))
+            if shown:
+                seen.add(int(stop))
+        found = [f"not reached: {wanted[n]}" for n in range(len(wanted)) if n not in reached]
+        found += [f"focus not shown: {wanted[n]}" for n in sorted(reached - seen)]
+        if found:
+            wrong[name] = found
+    assert wrong == {}
+
+
+def test_a_task_is_claimed_and_returned_by_keyboard_alone(
+    live_server: LiveServer, page: Page, sign_in: SignIn
+) -> None:
+    project = factories.project()
+    factories.open_tasks(project)
+    person = factories.contractor()
+    sign_in(person)
+
+    def go_to(text: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            told = "() => document.querySelector(':is(a, button):focus')?.textContent ?? ''"
+            if text in page.evaluate(told):
+                return
+        raise AssertionError(f"never came to “{text}”")
+
+    page.goto(f"{live_server.url}/work/")
+    go_to("Read the guideline")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/guidelines/**")
+    go_to("I have read version 1")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/work/")
+    go_to("Claim the next task")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/work/assignments/**")
+    page.goto(f"{live_server.url}/work/")
+    expect(page.locator("time[data-until]")).to_have_text(re.compile(r"^(29|30):\d\d$"))
+    go_to("Return")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Too dark")
+    page.keyboard.press("Enter")
+    page.get_by_text("is given back").wait_for()
+    ended = person.assignments.get()
+    assert (ended.state, ended.end_reason) == ("returned", "Too dark")
+
+
+def test_offline_is_told_and_what_was_typed_stays(
+    live_server: LiveServer, page: Page, sign_in: SignIn
+) -> None:
+    person = factories.contractor()
+    sign_in(person)
+    page.goto(f"{live_server.url}/work/payout-details/")
+    page.fill("#id_account", "DE89370400440532013000")
+    page.context.set_offline(True)
+    page.get_by_text("You are offline.").wait_for()
+    page.fill("#id_password", "x")
+    page.click("main button")
+    assert page.input_value("#id_account") == "DE89370400440532013000"
+    page.context.set_offline(False)
+    page.get_by_text("You are offline.").wait_for(state="hidden")
+
+
+def test_a_theme_shows_at_once_and_on_the_next_page(
+    live_server: LiveServer, page: Page, sign_in: SignIn
+) -> None:
+    sign_in(factories.contractor())
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{live_server.url}/work/payout-details/")
+    ground = "() => getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.fill("#id_account", "typed")
+    with page.expect_response("**/theme/"):
+        page.get_by_role("button", name="Dark").click()
+    dark = page.evaluate(ground)
+    assert dark != light
+    assert page.input_value("#id_account") == "typed"
+    page.goto(f"{live_server.url}/work/")
+    assert page.evaluate(ground) == dark
+
+
+def test_a_filter_changes_the_list_without_leaving_the_page(
+    live_server: LiveServer, page: Page, sign_in: SignIn
+) -> None:
+    scene = scenes.full()
+    sign_in(scene.person)
+    page.goto(f"{live_server.url}/projects/tasks/")
+    rows = page.locator("#list tbody tr")
+    every = rows.count()
+    page.evaluate("() => { window.same = true }")
+    with page.expect_response("**/projects/tasks/?**"):
+        page.select_option("#state", "open")
+    page.wait_for_url("**state=open**")
+    assert 0 < rows.count() < every
+    assert page.evaluate("() => window.same")
