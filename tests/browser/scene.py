@@ -9,13 +9,15 @@ from django.urls import URLPattern, reverse
 
 from contractors.models import Contractor, Role
 from contractors.services import appeal, restrict
-from payouts.models import Statement
-from payouts.services import make_statements, set_payout_method
+from payouts.models import BankReport, Payable, Payout, PayoutRun, Statement
+from payouts.services import make_statements, set_payout_method, write_files
 from reviews.services import claim_next_review, score_task
 from reviews.services.decisions import Grounds, decide_work
 from tasks import services
 from tasks.models import ProjectPace
 from tests import factories
+from tests.payouts.scenes import Finance, payout_of
+from tests.payouts.test_finance_api import report_of
 from tests.reviews.scene import FAR, GOOD, handed_in
 from web.urls import urlpatterns
 
@@ -85,9 +87,15 @@ def full() -> Scene:
     )
     appeal(restriction=appealed, text="It was mine.", actor=other.user)
     restrict(contractor=person, cause="Too fast", actor=None, scope=str(project.pk))
+    run, payout, report, held_back = _finance()
     return Scene(
         person,
         {
+            "payout-run": [run.pk],
+            "run-file": [run.pk, "file"],
+            "bank-report": [report.pk],
+            "payout": [payout.pk],
+            "hold": [held_back.pk],
             "workbench": [held.pk],
             "result": [mine.pk],
             "guideline": [project.pk],
@@ -98,6 +106,25 @@ def full() -> Scene:
             "person": [other.pk],
         },
     )
+
+
+def _finance() -> tuple[PayoutRun, Payout, BankReport, Payable]:
+    """An approved run with its file, a payout in it, a bank's report about it, a held earning."""
+    finance = Finance()
+    paid, waiting = finance.payee(1600, 300), finance.payee(500, method=False)
+    run = finance.approved()
+    write_files(run=run)
+    payout = payout_of(paid)
+    report = BankReport.objects.create(
+        run=run,
+        name="report.csv",
+        content=report_of((payout, "paid")).decode(),
+        sha256="0" * 64,
+        row_count=1,
+        uploaded_by=finance.preparer,
+    )
+    earning = Payable.objects.get(contractor=waiting)
+    return run, payout, report, earning
 
 
 def addresses(scene: Scene) -> dict[str, str]:

@@ -72,3 +72,16 @@ if (document.querySelector("time[data-until]")) {
   count();
   setInterval(count, 1000);
 }
+
+// A table that is wider than its place can be scrolled by keyboard; one that fits is no stop.
+const fitting = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+const watch = () => {
+  for (const element of document.querySelectorAll(".scroll")) fitting.observe(element);
+};
+document.addEventListener("htmx:afterSwap", watch);
+watch();
