@@ -136,7 +136,7 @@ def addresses(scene: Scene) -> dict[str, str]:
     for pattern in urlpatterns:
         assert isinstance(pattern, URLPattern)
         assert pattern.name
-        if not pattern.pattern.converters and not pattern.pattern.regex.groupindex:  # type: ignore[attr-defined]
+        if not pattern.pattern.converters and not pattern.pattern.regex.groupindex:
             found[pattern.name] = reverse(pattern.name)
         elif pattern.name in scene.arguments:
             found[pattern.name] = reverse(pattern.name, args=scene.arguments[pattern.name])

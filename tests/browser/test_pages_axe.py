@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.test import Client, RequestFactory
-from django.urls import resolve
+from django.urls import URLPattern, resolve
 from django.views.csrf import csrf_failure
 from playwright.sync_api import Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
@@ -18,6 +18,7 @@ from annotation_platform.api.handler import server_error
 from tests import factories
 from tests.browser import scene as scenes
 from tests.browser.people import SignIn
+from web.urls import urlpatterns
 
 # Addresses that are no pages, with the reason. Whatever only takes POST is found out by asking.
 NO_PAGES = {
@@ -72,7 +73,7 @@ def violations(page: Page, axe: str) -> list[str]:
     told = []
     page.evaluate(axe)
     for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=theme)
         found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
         for rule in found:
             for node in rule["nodes"]:
@@ -104,7 +105,7 @@ def test_no_page_is_forgotten() -> None:
     client.force_login(scene.person.user)
     for name, address in scenes.addresses(scene).items():
         if not address:
-            pattern = next(p for p in scenes.urlpatterns if p.name == name)
+            pattern = next(p for p in urlpatterns if isinstance(p, URLPattern) and p.name == name)
             guess = "/" + str(pattern.pattern).replace("^", "").replace("$", "")
             guess = guess.replace("<int:pk>", "1")
             guess = re.sub(r"\(\?P<pk>[^)]*\)", "1", guess)
