@@ -103,6 +103,8 @@ def full() -> Scene:
             "review": [review.pk],
             "project": [project.pk],
             "task": [task.pk],
+            "thresholds": [project.pk],
+            "video": [task.video_id],
             "person": [other.pk],
         },
     )
