@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from django.contrib.staticfiles import finders
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -123,6 +124,36 @@ def test_keys_show_the_frame_that_the_page_names(
     shown = page.locator(".picture-counter").get_attribute("data-frame")
     assert shown is not None
     picture_shows(page, int(shown))
+
+
+def test_a_link_that_is_refused_is_replaced_and_one_that_stays_refused_is_told(
+    claim: Callable[..., Assignment], live_server: LiveServer, page: Page
+) -> None:
+    assignment = claim()
+    refused: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        if refused:
+            route.fallback()
+        else:
+            refused.append(route.request.url)
+            route.fulfill(status=403, body="expired")
+
+    videos = re.compile(r"/media/[^/]+$")
+    page.route(videos, refuse_once)
+    page.goto(f"{live_server.url}/work/assignments/{assignment.pk}/")
+    picture_shows(page, 0)
+    assert len(refused) == 1
+    page.keyboard.press("ArrowRight")
+    picture_shows(page, 1)
+
+    page.unroute(videos)
+    page.route(videos, lambda route: route.fulfill(status=403, body="expired"))
+    page.reload()
+    expect(page.get_by_role("alert").get_by_text("can't be played")).to_be_visible(timeout=20_000)
+    page.unroute(videos)
+    page.get_by_role("button", name="Try the video again").click()
+    picture_shows(page, 0)
 
 
 def test_strips_and_the_cut_are_drawn_from_the_right_frames(

@@ -185,8 +185,6 @@ export interface Sync {
   extend(): Promise<boolean>;
   /** "Edit here" when another tab has the task. */
   takeOver(): Promise<void>;
-  /** Asks for the claim again and gives the fresh link to its video: the player's `freshLink`. */
-  freshLink(): Promise<string>;
   /** After the lease was lost: what is on this device as a file, and claiming the task again. */
   download(): void;
   reclaim(): Promise<number>; // the new assignment's id; raises Refusal

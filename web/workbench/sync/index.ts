@@ -222,12 +222,6 @@ class Opened implements Sync {
     return this.tab.take();
   }
 
-  async freshLink(): Promise<string> {
-    const link = (await this.clock.look()) ? this.clock.latest?.media?.url : undefined;
-    if (link === undefined) throw new Error("There is no link to this video any more.");
-    return link;
-  }
-
   download(): void {
     const claim = this.options.claim;
     const what = {

@@ -120,11 +120,6 @@ export class Lease {
     return this.renew();
   }
 
-  /** The claim as last heard of. */
-  get latest(): Claim | null {
-    return this.claim;
-  }
-
   /** Asks the server how things stand. Resolves to whether it said. */
   async look(): Promise<boolean> {
     if (!this.claim) return false;
