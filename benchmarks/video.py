@@ -1,7 +1,8 @@
 """CPU and memory of each video stage, beside ffmpeg's own command line doing the same.
 
     python benchmarks/video.py                     # 5 minutes of 720p30
-    python benchmarks/video.py --minutes 1 10 60   # memory over length
+    python benchmarks/video.py --size 1920x1080    # 5 minutes of 1080p30
+    python benchmarks/video.py --size 320x180 --minutes 1 60 --without-ffmpeg   # memory over length
     python benchmarks/video.py --source FILE       # your own file
 
 CPU seconds are those of the process (`wait4`), so a busy machine changes the wall clock and not
@@ -149,14 +150,17 @@ def measure(source: Path, minutes: float, ffmpeg: str | None) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, nargs="+", default=[5.0])
+    parser.add_argument("--size", default="1280x720", help="Of the drawn clip, WIDTHxHEIGHT.")
+    parser.add_argument("--without-ffmpeg", action="store_true", help="Only our own figures.")
     parser.add_argument("--source", type=Path)
     parser.add_argument("--draw", type=Path, help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.draw is not None:
-        write_clip(wanted.draw, KINDS["ntsc"], seconds=20, size=(1280, 720))
+        width, _, height = wanted.size.partition("x")
+        write_clip(wanted.draw, KINDS["ntsc"], seconds=20, size=(int(width), int(height)))
         return
-    ffmpeg = shutil.which("ffmpeg")
-    if ffmpeg is None:
+    ffmpeg = None if wanted.without_ffmpeg else shutil.which("ffmpeg")
+    if ffmpeg is None and not wanted.without_ffmpeg:
         try:
             import imageio_ffmpeg  # type: ignore[import-untyped]
 
@@ -173,7 +177,7 @@ def main() -> None:
             return
         clip = Path(name) / "clip.mp4"
         # In a process of its own: a child's peak memory never shows less than its parent's size.
-        run([sys.executable, __file__, "--draw", str(clip)])
+        run([sys.executable, __file__, "--draw", str(clip), "--size", wanted.size])
         for minutes in wanted.minutes:
             source = Path(name) / f"{minutes:g}.mp4"
             lengthened(clip, source, minutes)

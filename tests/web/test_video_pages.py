@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from pytest_django import Settings
 
 from annotation_platform.clock import database_now
 from events.models import Event
@@ -46,14 +49,19 @@ def titles(answer: Any) -> list[str]:
 def test_only_managers_may_look_and_act(log_in: LogIn) -> None:
     video = factories.video(title="Tea")
     project = factories.project()
-    pages = ["/videos/", f"/videos/{video.pk}/", f"/projects/{project.pk}/thresholds/"]
+    pages = [
+        "/videos/",
+        "/videos/register/",
+        f"/videos/{video.pk}/",
+        f"/projects/{project.pk}/thresholds/",
+    ]
     for person in (factories.reviewer(), factories.finance(), factories.worker(project)):
         browser = log_in(person)
-        assert [browser.get(page).status_code for page in pages] == [403] * 3
+        assert [browser.get(page).status_code for page in pages] == [403] * 4
         form = {"video": video.pk, "do": "retire", "reason": "x"}
         assert browser.post("/videos/act/", form).status_code == 403
     browser = log_in(factories.manager())
-    assert [browser.get(page).status_code for page in pages] == [200] * 3
+    assert [browser.get(page).status_code for page in pages] == [200] * 4
     video.refresh_from_db()
     assert video.state == "ready"
 
@@ -159,3 +167,33 @@ def test_the_list_and_a_video_cost_the_same_however_many_there_are(
     with django_assert_num_queries(6):  # session, person, video, jobs, tasks, projects
         answer = browser.get(f"/videos/{video.pk}/")
     assert answer.content.decode().count('class="sheet"') == 1
+
+
+def test_videos_are_registered_and_every_refused_row_is_told(
+    log_in: LogIn, tmp_path: Path, settings: Settings
+) -> None:
+    backend = "django.core.files.storage.FileSystemStorage"
+    media = {"BACKEND": backend, "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = {**settings.STORAGES, "media": media}
+    browser = log_in(factories.manager())
+    address = "/videos/register/"
+    for nothing in ({}, {"prefix": "no/where"}):
+        assert browser.post(address, nothing).status_code == 400
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/a.mp4").write_bytes(b"a")
+    manifest = SimpleUploadedFile("m.csv", b"key,title\nraw/a.mp4,Tea\n=gone.mp4,\n")
+    page = browser.post(address, {"manifest": manifest}, follow=True)
+    assert [title for _, title in page.context["report"]["registered"]] == ["Tea"]
+    assert "=gone.mp4 is not in storage." in page.content.decode()
+    rows = browser.get(f"{address}refused.csv").content.decode().splitlines()
+    assert rows[1:] == ["2,'=gone.mp4,not-in-storage,'=gone.mp4 is not in storage."]
+    again = browser.post(address, {"prefix": "raw"}, follow=True).context["report"]
+    assert [row["problem"] for row in again["refused"]] == ["video-already-registered"]
+    files = [SimpleUploadedFile(f"{n}.mp4", body) for n, body in enumerate((b"b", b"a", b""))]
+    report = browser.post(address, {"files": files}, follow=True).context["report"]
+    assert len(report["registered"]) == 1
+    assert [row["problem"] for row in report["refused"]] == [
+        "video-already-registered", "empty-file",
+    ]  # fmt: skip
+    assert Video.objects.count() == 2
+    assert set(VideoJob.objects.values_list("stage", "state")) == {("probe", "waiting")}
