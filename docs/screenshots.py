@@ -26,6 +26,8 @@ WIDE: ViewportSize = {"width": 1280, "height": 860}
 NARROW: ViewportSize = {"width": 390, "height": 780}
 COLOURS = 64
 LARGEST_BYTES = 60_000
+# A film has more colours than a page: fewer of them look wrong, and the README shows this one.
+FILM_COLOURS, FILM_BYTES = 256, 200_000
 
 ADA, BEN = "ada@demo.example", "ben@demo.example"
 CLEO, SAM = "cleo@demo.example", "sam@demo.example"
@@ -42,6 +44,7 @@ class Shot:
     address: str
     first: Callable[[Page], None] | None = None
     ways: tuple[str, ...] = ("",)
+    is_film: bool = False
 
 
 def hold_a_task(page: Page) -> None:
@@ -100,7 +103,7 @@ def offline(page: Page) -> None:
 
 EVERY_WAY = ("", "dark", "narrow")
 SHOTS = (
-    Shot("workbench", ADA, "/work/", open_workbench, ("", "dark")),
+    Shot("workbench", ADA, "/work/", open_workbench, ("", "dark"), is_film=True),
     Shot("home-contractor", ADA, "/work/", hold_a_task, EVERY_WAY),
     Shot("home-refused", CLEO, "/work/"),
     Shot("home-offline", ADA, "/work/", offline),
@@ -169,19 +172,20 @@ def taken(browser: Browser, url: str, shot: Shot) -> Iterator[tuple[str, bytes]]
             continue
         if shot.first is not None:
             shot.first(page)
-        yield "-".join(filter(None, (shot.name, way))), small(page.screenshot())
+        yield "-".join(filter(None, (shot.name, way))), small(page.screenshot(), shot.is_film)
         page.context.close()
 
 
-def small(png: bytes) -> bytes:
-    """The picture with as many colours as fit into LARGEST_BYTES."""
+def small(png: bytes, is_film: bool) -> bytes:
+    """The picture with as many colours as its size allows."""
     whole = Image.open(io.BytesIO(png)).convert("RGB")
-    colours = COLOURS
+    colours, most = (FILM_COLOURS, FILM_BYTES) if is_film else (COLOURS, LARGEST_BYTES)
+    way = Image.Quantize.MEDIANCUT if is_film else Image.Quantize.MAXCOVERAGE
     while True:
         out = io.BytesIO()
-        few = whole.quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few = whole.quantize(colours, method=way, dither=Image.Dither.NONE)
         few.save(out, "PNG", optimize=True)
-        if out.tell() <= LARGEST_BYTES or colours <= 8:
+        if out.tell() <= most or colours <= 8:
             return out.getvalue()
         colours //= 2
 
