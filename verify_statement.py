@@ -44,51 +44,112 @@ def digest_header(header: dict[str, Any]) -> str:
     return hashlib.sha256(canonical(body)).hexdigest()
 
 
-def check_lines(header: dict[str, Any], lines: list[dict[str, Any]]) -> list[str]:
-    """What is wrong with the lines, in words."""
-    wrong = []
-    balance, previous = header["opening_cents"], START
-    for number, line in enumerate(lines, start=1):
-        if line["number"] != number:
-            wrong.append(f"line {number}: is numbered {line['number']!r}")
-        if type(line["amount_cents"]) is not int or line["amount_cents"] == 0:
-            return [*wrong, f"line {number}: the amount is not a whole number of cents"]
-        balance += line["amount_cents"]
-        if line["balance_cents"] != balance:
-            wrong.append(
-                f"line {number}: the balance is {line['balance_cents']!r}, "
-                f"the lines add up to {balance}"
-            )
-            balance = line["balance_cents"]
-        if digest_line(previous, line) != line["sha256"]:
-            wrong.append(f"line {number}: its content does not match its digest")
-        previous = line["sha256"]
-    if header["closing_cents"] != balance:
-        wrong.append(
-            f"header: closing_cents is {header['closing_cents']!r}, the lines end at {balance!r}"
+def check_line(
+    number: int, line: Any, balances: set[Any], digests: set[str]
+) -> tuple[list[str], set[Any], set[str]]:
+    """What is wrong with one line, and what the next one may take up from it.
+
+    A wrong line offers two beginnings, what it says and what it should have said, so that the
+    lines after it are judged by themselves.
+    """
+    try:
+        amount, balance, digest = line["amount_cents"], line["balance_cents"], line["sha256"]
+        wrong = [f"is numbered {line['number']!r}"] if line["number"] != number else []
+        expected = {digest_line(previous, line) for previous in digests}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        told = line if isinstance(line, dict) else {}
+        balance, digest = told.get("balance_cents"), told.get("sha256")
+        return (
+            ["is not a line of a statement"],
+            {balance} if type(balance) is int else set(),
+            {digest} if isinstance(digest, str) else set(),
         )
-    if header["line_count"] != len(lines):
-        wrong.append(f"header: line_count is {header['line_count']!r}, there are {len(lines)}")
-    if header["lines_sha256"] != previous:
+    if type(amount) is not int or amount == 0:
+        wrong.append("the amount is not a whole number of cents")
+        sums: set[Any] = set()
+    else:
+        sums = {before + amount for before in balances if type(before) is int}
+        if type(balance) is not int or (sums and balance not in sums):
+            added = " or ".join(map(str, sorted(sums))) or "nothing"
+            wrong.append(f"the balance is {balance!r}, the lines add up to {added}")
+    if digests and digest not in expected:
+        wrong.append("its content does not match its digest")
+    elif not digests:
+        wrong.append("cannot be checked: the line before it has no digest")
+    told_and_right = expected | ({digest} if isinstance(digest, str) else set())
+    return wrong, sums | {balance}, told_and_right if wrong else {digest}
+
+
+def check_lines(header: dict[str, Any], lines: list[Any], header_is_right: bool) -> list[str]:
+    """What is wrong with the lines, in words."""
+    wrong: list[str] = []
+    balances: set[Any] = {header.get("opening_cents")} if header_is_right else set()
+    digests = {START}
+    for number, line in enumerate(lines, start=1):
+        found, balances, digests = check_line(number, line, balances, digests)
+        wrong += [f"line {number}: {what}" for what in found]
+    closing, last = header.get("closing_cents"), header.get("lines_sha256")
+    if balances and closing not in balances:
+        wrong.append(
+            f"header: closing_cents is {closing!r}, the lines end at "
+            + " or ".join(sorted(map(repr, balances)))
+        )
+    if header.get("line_count") != len(lines):
+        wrong.append(f"header: line_count is {header.get('line_count')!r}, there are {len(lines)}")
+    if digests and last not in digests:
         wrong.append("header: lines_sha256 does not match the last line's digest")
     return wrong
 
 
+def place_of(content: bytes, byte: int | None = None) -> str:
+    """Where in the file a byte is, or, without one, where it stops being a statement."""
+    text = content.decode("latin-1")  # one character per byte: the structure is ASCII
+    decoder = json.JSONDecoder()
+    start, number = len('{"lines":['), 0
+    if not text.startswith('{"lines":['):
+        return "the beginning (byte 0)"
+    while True:
+        number += 1
+        if number > 1 and text[start : start + 1] == '"' != text[start + 1 : start + 2]:
+            return f"line {number - 1} (before byte {start})"  # cut short by a brace
+        try:
+            _, end = decoder.raw_decode(text, start)
+        except ValueError:
+            return f"line {number} (from byte {start})"
+        if byte is not None and byte <= end:
+            return f"line {number} (byte {byte})"
+        if text[end : end + 1] == "]":
+            break
+        if text[end : end + 1] != ",":
+            return f"line {number} (at its end, byte {end})"
+        start = end + 1
+    return f"header (after byte {end})" if byte is None else f"header (byte {byte})"
+
+
 def check(content: bytes) -> tuple[dict[str, Any] | None, list[str]]:
     """(header, what is wrong) of one statement's bytes; the header is None when unreadable."""
+    content = content[:-1] if content.endswith(b"\n") else content
     try:
         document = json.loads(content.decode("utf-8"))
         header, lines = document["statement"], document["lines"]
-        wrong = check_lines(header, lines)
-        if digest_header(header) != header["hash"]:
-            wrong.append("header: its content does not match its hash")
+        if not isinstance(header, dict) or not isinstance(lines, list):
+            raise ValueError("no header or no lines")
+    except UnicodeDecodeError as error:
+        return None, [f"{place_of(content, error.start)}: not UTF-8"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return None, [f"{place_of(content)}: not a statement: {type(error).__name__} {error}"]
+    try:
+        header_is_right = digest_header(header) == header.get("hash")
+    except ValueError:
+        header_is_right = False
+    wrong = [] if header_is_right else ["header: its content does not match its hash"]
+    wrong += check_lines(header, lines, header_is_right)
+    if not wrong:
         expected = canonical(document)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return None, [f"not a statement: {type(error).__name__} {error}"]
-    if not wrong and content.rstrip(b"\n") != expected:
-        length = min(len(content), len(expected))
-        same = next((i for i in range(length) if content[i] != expected[i]), length)
-        wrong.append(f"byte {same}: the file is not written as a statement is")
+        if content != expected:
+            length = min(len(content), len(expected))
+            same = next((i for i in range(length) if content[i] != expected[i]), length)
+            wrong.append(f"{place_of(content, same)}: not written as a statement is")
     return header, wrong
 
 
