@@ -1,24 +1,28 @@
-"""How fast earnings are posted, and how long a big payout run takes.
+"""How fast earnings are posted, how long a big payout run takes, and a long statement's check.
 
     python -m benchmarks.ledger [--postings 4000] [--clients 4] [--rounds 3]
                                 [--payables 100000] [--contractors 10000]
 
-Starts a PostgreSQL of its own (its settings are those of the embedded server, with fsync off on
-both sides of the ratio) and removes it. Prints:
+Starts a PostgreSQL of its own and removes it. Its settings are those of the test server: nothing
+waits for a disk (fsync and synchronous_commit off), which is the harder comparison, because a
+commit that costs the same on both sides hides what differs. Prints:
 
 - earnings posted per second through `payouts.services.credit_assignment`, each in a transaction
-  of its own, from several processes at once; and the same rows (transaction, two entries,
-  payable, event) as bare INSERTs, one transaction each, into copies of the same tables with the
-  same indexes and without foreign keys and triggers. Rounds alternate; medians are compared;
-- prepare, lock and approve of one run over many payables, and what it did to this process's
-  memory.
+  of its own, from several processes at once with kept connections. The baseline "bare INSERTs":
+  the same five rows (transaction, two entries, payable, event) by four INSERT statements in one
+  transaction, from as many processes, into copies of the same tables with the same indexes and
+  CHECK constraints and without foreign keys and triggers. "One statement" is the same in a single
+  CTE. Each client warms up with 20; rounds alternate; medians are compared;
+- prepare, lock, approve and write the file of one run over many payables; the baseline "bare
+  tables": the same services on copies of the tables without foreign keys and triggers. Meanwhile
+  somebody posts earnings to the people of the run: the longest wait is printed;
+- `verify_statement.py` on a statement of 10,000 lines.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
 import signal
 import sys
 import time
@@ -40,6 +44,23 @@ SELECT t.id, t.id %% %(people)s + 1, 0, false, 'closed', p.id, p.price_cents,
     p.screening_fee_cents, p.currency, g.id, v.id, t.id %% %(people)s + 1, '{}', now(), now(),
     now(), now(), ''
 FROM tasks_task t, tasks_priceversion p, tasks_guideline g, contractors_eligibilitypolicyversion v
+"""
+
+ONE_STATEMENT = """
+WITH posted AS (
+    INSERT INTO bare_transaction (kind, idempotency_key) VALUES ('earn', %(key)s) RETURNING id
+), entries AS (
+    INSERT INTO bare_entry (transaction_id, account_id, currency, amount_cents)
+    SELECT id, %(contractor)s, 'USD', 1600 FROM posted
+    UNION ALL SELECT id, 1, 'USD', -1600 FROM posted
+), earned AS (
+    INSERT INTO bare_payable (source_key, contractor_id, project_id, assignment_id,
+        price_version_id, kind, amount_cents, currency, state, transaction_id, reason)
+    SELECT %(key)s, %(contractor)s, %(project)s, %(assignment)s, %(price)s, 'accepted', 1600,
+        'USD', 'accrued', id, '' FROM posted RETURNING id
+)
+INSERT INTO bare_event (type, subject_type, subject_id, data)
+SELECT 'payable.accrued', 'payouts.payable', id, %(data)s::jsonb FROM earned RETURNING id
 """
 
 COPIES = """
@@ -78,8 +99,15 @@ FROM matched m, tasks_project p
 
 METHODS = """
 INSERT INTO payouts_payoutmethod (contractor_id, rail, details, label, usable_from)
-SELECT user_id, 'file', '', 'ending in 0000', now() FROM contractors_contractor
+SELECT user_id, 'file', %(details)s, 'ending in 0072', now() FROM contractors_contractor
 """
+
+RUN_TABLES = (
+    "account", "ledgertransaction", "entry", "balance", "payable", "payoutmethod", "payoutrun",
+    "payout", "payoutitem", "payoutfile",
+)  # fmt: skip
+WAYS = ("credit", "bare", "one statement")
+WARM_UP = 20
 
 
 def main() -> None:
@@ -94,6 +122,7 @@ def main() -> None:
 
     from annotation_platform.embedded.throwaway import ThrowAwayServices
 
+    _statement()
     for measure in (_postings, _payout_run):
         services = ThrowAwayServices()
         try:
@@ -134,21 +163,22 @@ def _execute(sql: str, parameters: dict[str, Any] | None = None) -> None:
 def _postings(options: argparse.Namespace) -> None:
     from benchmarks.seed import Plan, seed
 
-    total = options.postings * options.rounds
-    seed(Plan(tasks=total, contractors=PEOPLE))
+    per_round = options.postings + WARM_UP * options.clients
+    seed(Plan(tasks=per_round * options.rounds, contractors=PEOPLE))
     _execute(ASSIGNMENTS, {"people": PEOPLE})
     for statement in COPIES.split(";\n"):
         if statement.strip():
             _execute(statement)
-    rates: dict[str, list[float]] = {"credit": [], "bare": []}
+    rates: dict[str, list[float]] = {way: [] for way in WAYS}
     for number in range(options.rounds):
-        for way in ("bare", "credit") if number % 2 else ("credit", "bare"):
+        for way in WAYS if number % 2 else reversed(WAYS):
             rates[way].append(_round(way, number, options))
-            print(f"round {number + 1}: {way:6} {rates[way][-1]:8.0f} postings/s", flush=True)
-    credit, bare = median(rates["credit"]), median(rates["bare"])
+            print(f"round {number + 1}: {way:13} {rates[way][-1]:8.0f} postings/s", flush=True)
+    credit, bare, one = (median(rates[way]) for way in WAYS)
     print(
-        f"{options.clients} clients, medians of {options.rounds} rounds of {options.postings}: "
-        f"credit {credit:.0f}/s, bare INSERTs {bare:.0f}/s, ratio {credit / bare:.0%}"
+        f"earnings, {options.clients} clients, medians of {options.rounds} rounds of "
+        f"{options.postings}: credit {credit:.0f}/s, bare INSERTs {bare:.0f}/s, "
+        f"ratio {credit / bare:.0%}; in one statement {one:.0f}/s, ratio {credit / one:.0%}"
     )
 
 
@@ -157,11 +187,11 @@ def _round(way: str, number: int, options: argparse.Namespace) -> float:
     from django.db import connection
 
     connection.close()
-    first = number * postings
     share = postings // clients
+    first = number * (postings + WARM_UP * clients)
     context = get_context("fork")
     ready = context.Barrier(clients + 1)
-    parts = [(first + i * share, share) for i in range(clients)]
+    parts = [(first + i * (share + WARM_UP), share + WARM_UP) for i in range(clients)]
     workers = [context.Process(target=_client, args=(way, part, ready)) for part in parts]
     for client in workers:
         client.start()
@@ -181,13 +211,16 @@ def _client(way: str, part: tuple[int, int], ready: Any) -> None:
 
     first, count = part
     work = list(Assignment.objects.select_related("task").order_by("pk")[first : first + count])
-    ready.wait()
-    for assignment in work:
+    for number, assignment in enumerate(work):
+        if number == WARM_UP:
+            ready.wait()
         with transaction.atomic():
             if way == "credit":
                 credit_assignment(assignment=assignment, kind="accepted")
-            else:
+            elif way == "bare":
                 _bare(assignment)
+            else:
+                _one_statement(assignment)
 
 
 def _bare(assignment: Any) -> None:
@@ -232,37 +265,158 @@ def _bare(assignment: Any) -> None:
         )
 
 
+def _one_statement(assignment: Any) -> None:
+    """The same rows again; the keys differ from `_bare`'s, whose tables it shares."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            ONE_STATEMENT,
+            {
+                "key": f"one:{assignment.pk}:earning",
+                "contractor": assignment.contractor_id,
+                "project": assignment.task.project_id,
+                "assignment": assignment.pk,
+                "price": assignment.price_version_id,
+                "data": f'{{"contractor_id": {assignment.contractor_id}, "project_id": 1, '
+                f'"assignment_id": {assignment.pk}, "kind": "accepted", "amount_cents": 1600, '
+                '"currency": "USD"}',
+            },
+        )
+        cursor.fetchone()
+
+
 # --- a run -----------------------------------------------------------------------------------
 
 
 def _payout_run(options: argparse.Namespace) -> None:
+    from django.db import connection
+
     from benchmarks.seed import Plan, seed
     from contractors.models import User
-    from payouts.services import approve_run, lock_run, prepare_run
+    from payouts.encryption import encrypt_json
 
     seed(Plan(tasks=1, contractors=options.contractors))
     _execute(EARNED, {"people": options.contractors, "payables": options.payables})
-    _execute(METHODS)
-    for table in ("payable", "entry", "ledgertransaction", "account", "balance"):
-        _execute(f"ANALYZE payouts_{table}")
-    first, second = (
-        User.objects.create_user(f"finance-{n}@example.org", roles=["finance"]) for n in (1, 2)
-    )
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
-    run = prepare_run(actor=first)
-    prepared = time.perf_counter()
-    run = lock_run(actor=first, run=run)
-    locked = time.perf_counter()
-    approve_run(actor=second, run=run, payout_count=run.payout_count, total_cents=run.total_cents)
-    approved = time.perf_counter()
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    assert (run.payout_count, run.total_cents) == (options.contractors, options.payables * 1600)
+    details = encrypt_json({"account": "12345678900072", "routing": "011401533"})
+    _execute(METHODS, {"details": details})
+    _execute("CREATE SCHEMA bare")
+    for table in RUN_TABLES:
+        name = f"payouts_{table}"
+        _execute(f"ANALYZE {name}")
+        _execute(f"CREATE TABLE bare.{name} (LIKE public.{name} INCLUDING ALL)")
+        _execute(f"INSERT INTO bare.{name} SELECT * FROM public.{name}")
+        if table != "balance":
+            _execute(
+                f"SELECT setval(pg_get_serial_sequence('bare.{name}', 'id'), "
+                f"(SELECT max(id) + 1 FROM public.{name}))"
+            )
+        _execute(f"ANALYZE bare.{name}")
+    people = [User.objects.create_user(f"f{n}@example.org", roles=["finance"]) for n in (1, 2, 3)]
+
+    _execute("SET search_path = bare, public")
+    bare = _one_run(options, people)
+    _execute("SET search_path = public")
+
+    connection.close()
+    context = get_context("fork")
+    over, waits = context.Event(), context.Queue()
+    poster = context.Process(target=_post_meanwhile, args=(options, people[2].pk, over, waits))
+    poster.start()
+    waits.get()  # it has posted once
+    before = _peak_kb(reset=True)
+    real = _one_run(options, people)
+    peak = _peak_kb()
+    over.set()
+    count, p50, longest = waits.get()
+    poster.join()
+
+    steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in real.items())
+    total, least = sum(real.values()), sum(bare.values())
     print(
         f"payout run of {options.payables} payables for {options.contractors} contractors: "
-        f"prepare {prepared - started:.1f} s, lock {locked - prepared:.1f} s, "
-        f"approve {approved - locked:.1f} s; this process grew by {grown:.1f} MiB"
+        f"{total:.1f} s ({steps}), {options.payables / total:.0f} payables/s; the same on bare "
+        f"tables {least:.1f} s, ratio {total / least:.2f}; peak memory of this process "
+        f"{peak / 1024:.0f} MiB, {(peak - before) / 1024:.1f} of them because of the run; "
+        f"{count} earnings posted meanwhile waited {p50 * 1000:.0f} ms (p50), "
+        f"{longest:.2f} s at the longest"
     )
+
+
+def _peak_kb(*, reset: bool = False) -> int:
+    """This process's largest resident size since the last reset (Linux)."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
+
+
+def _one_run(options: argparse.Namespace, people: list[Any]) -> dict[str, float]:
+    """Seconds of each step of a run over everything that accrued."""
+    from payouts.services import approve_run, lock_run, prepare_run, write_files
+
+    marks = [time.perf_counter()]
+    run = prepare_run(actor=people[0])
+    marks.append(time.perf_counter())
+    run = lock_run(actor=people[0], run=run)
+    marks.append(time.perf_counter())
+    run = approve_run(
+        actor=people[1], run=run, payout_count=run.payout_count, total_cents=run.total_cents
+    )
+    marks.append(time.perf_counter())
+    (file,) = write_files(run=run)
+    marks.append(time.perf_counter())
+    assert file.payout_count == options.contractors
+    assert file.total_cents >= options.payables * 1600
+    steps = ("prepare", "lock", "approve", "file")
+    return {name: b - a for name, a, b in zip(steps, marks, marks[1:], strict=False)}
+
+
+def _post_meanwhile(options: argparse.Namespace, actor: int, over: Any, waits: Any) -> None:
+    """Pay a bonus to one of the people after the other until it is over."""
+    from contractors.models import Contractor, User
+    from payouts.services import pay_bonus
+    from tasks.models import Project
+
+    manager, project = User.objects.get(pk=actor), Project.objects.get()
+    people = list(Contractor.objects.order_by("pk")[: options.contractors : 37])
+    took: list[float] = []
+    while not over.is_set():
+        started = time.perf_counter()
+        pay_bonus(
+            contractor=people[len(took) % len(people)],
+            project=project,
+            amount_cents=100,
+            reason="Meanwhile",
+            actor=manager,
+            key=f"meanwhile-{len(took)}",
+        )
+        took.append(time.perf_counter() - started)
+        if len(took) == 1:
+            waits.put(None)
+        over.wait(0.02)
+    waits.put((len(took), median(took), max(took)))
+
+
+# --- a statement -------------------------------------------------------------------------------
+
+
+def _statement() -> None:
+    """The stand-alone script, as a contractor runs it, on a statement of 10,000 lines."""
+    import subprocess
+    import tempfile
+
+    import verify_statement
+    from tests.payouts.long_statement import long_statement
+
+    script = str(Path(verify_statement.__file__))
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        file.write(long_statement(10_000))
+        file.flush()
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-I", "-S", script, file.name], check=True)
+        whole = time.perf_counter() - started
+    print(f"verify_statement.py, 10,000 lines: {whole:.2f} s from start to end of the program")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ the same way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
@@ -79,5 +79,8 @@ class FileRail(Protocol):
 
     name: str
 
-    def render(self, payments: Sequence[Payment], *, run: int, day: date) -> tuple[str, bytes]:
-        """File name and bytes. Raises `InvalidPayoutDetails` when a payment can't be in it."""
+    def render(self, payments: Iterable[Payment], *, run: int, day: date) -> tuple[str, bytes]:
+        """File name and bytes; payments are read once.
+
+        Raises `InvalidPayoutDetails` when a payment can't be in it.
+        """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import date
 
 from achkit import AchFile, validate
@@ -22,7 +22,7 @@ class CsvFile:
 
     name = "file"
 
-    def render(self, payments: Sequence[Payment], *, run: int, day: date) -> tuple[str, bytes]:
+    def render(self, payments: Iterable[Payment], *, run: int, day: date) -> tuple[str, bytes]:
         out = io.StringIO(newline="")
         writer = csv.writer(out, lineterminator="\r\n")
         writer.writerow(
@@ -52,7 +52,7 @@ class NachaFile:
 
     name = "nacha"
 
-    def render(self, payments: Sequence[Payment], *, run: int, day: date) -> tuple[str, bytes]:
+    def render(self, payments: Iterable[Payment], *, run: int, day: date) -> tuple[str, bytes]:
         file = AchFile.create(
             origin_dfi=settings.NACHA_ORIGIN_ROUTING, company_id=settings.NACHA_COMPANY_ID
         )

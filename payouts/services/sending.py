@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from annotation_platform.clock import database_now
 from contractors.models import User
@@ -198,6 +199,25 @@ def decide_unknown(*, actor: User, payout_id: int, provider_reference: str, note
     return payout
 
 
+@dataclass
+class _Written:
+    """What went into a file: counted as it goes by, never held in memory."""
+
+    count: int = 0
+    cents: int = 0
+
+    def payments(self, payouts: QuerySet[Payout]) -> Iterator[Payment]:
+        locked = (
+            payouts.select_for_update(no_key=True, of=("self",))
+            .select_related("contractor__user", "method")
+            .order_by("pk")
+        )
+        for payout in locked.iterator(chunk_size=500):
+            self.count += 1
+            self.cents += payout.amount_cents
+            yield payment_of(payout)
+
+
 @transaction.atomic
 def send_run(*, actor: User, run: PayoutRun) -> list[PayoutFile]:
     """Make an approved run's bank files and have its other payouts sent now.
@@ -222,16 +242,12 @@ def write_files(*, run: PayoutRun) -> list[PayoutFile]:
         raise WrongRunState(f"Run {locked.pk} is {locked.state}.")
     now = database_now()
     for name in FILE_RAILS:
-        payouts = list(
-            Payout.objects.select_for_update(no_key=True, of=("self",))
-            .filter(run=locked, rail=name, state=State.APPROVED)
-            .select_related("contractor__user", "method")
-            .order_by("pk")
-        )
-        if not payouts:
+        payouts = Payout.objects.filter(run=locked, rail=name, state=State.APPROVED)
+        if not payouts.exists():
             continue
+        written = _Written()
         file_name, content = file_rail(name).render(
-            [payment_of(payout) for payout in payouts], run=locked.pk, day=now.date()
+            written.payments(payouts), run=locked.pk, day=now.date()
         )
         PayoutFile.objects.create(
             run=locked,
@@ -239,12 +255,10 @@ def write_files(*, run: PayoutRun) -> list[PayoutFile]:
             name=file_name,
             content=encrypt(content),
             sha256=hashlib.sha256(content).hexdigest(),
-            payout_count=len(payouts),
-            total_cents=sum(payout.amount_cents for payout in payouts),
+            payout_count=written.count,
+            total_cents=written.cents,
         )
-        Payout.objects.filter(pk__in=[payout.pk for payout in payouts]).update(
-            state=State.SUBMITTED, submitted_at=now
-        )
+        payouts.update(state=State.SUBMITTED, submitted_at=now)
     return list(PayoutFile.objects.filter(run=locked).order_by("rail"))
 
 

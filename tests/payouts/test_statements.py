@@ -20,6 +20,7 @@ from payouts import documents
 from payouts.models import Statement
 from payouts.services import cancel_run, make_statements
 from payouts.services.statements import canonical, last_monday
+from tests.payouts.long_statement import long_statement
 from tests.payouts.scenes import Finance, balances, check_deferred
 
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
@@ -176,28 +177,7 @@ def test_a_forged_statement_breaks_the_chain(ada: Contractor, tmp_path: Path) ->
 
 def test_a_changed_byte_among_ten_thousand_lines_is_named(tmp_path: Path) -> None:
     """How long it takes is printed by `python -m benchmarks.ledger`."""
-    lines: list[dict[str, Any]] = []
-    balance, previous = 0, verify_statement.START
-    for number in range(1, 10_001):
-        balance += 1600
-        line: dict[str, Any] = {
-            "number": number,
-            "at": "2026-11-16T12:00:00+00:00",
-            "kind": "earn",
-            "amount_cents": 1600,
-            "balance_cents": balance,
-            "transaction": number,
-            "text": "$16.00: Your submission was accepted. Price version 1, $16.00, was pinned.",
-        }
-        line["sha256"] = previous = verify_statement.digest_line(previous, line)
-        lines.append(line)
-    header: dict[str, Any] = {
-        "contractor": 1, "currency": "USD", "sequence": 1, "period_end": "2026-11-23",
-        "opening_cents": 0, "closing_cents": balance, "line_count": len(lines),
-        "lines_sha256": previous, "previous_hash": "",
-    }  # fmt: skip
-    header["hash"] = verify_statement.digest_header(header)
-    content = canonical({"statement": header, "lines": lines})
+    content = long_statement(10_000)
     path = tmp_path / "long.json"
     path.write_bytes(content)
 
