@@ -646,11 +646,12 @@ class Money(RuleBasedStateMachine):
         references = set(
             Payout.objects.filter(contractor=person).values_list("our_reference", flat=True)
         )
-        return sum(
-            t["amount"] - t["amount_reversed"]
+        transferred = sum(
+            int(t["amount"] - t["amount_reversed"])
             for t in self.stripe.transfers.values()
             if t["transfer_group"] in references
-        ) + sum(
+        )
+        return transferred + sum(
             cents
             for reference, (cents, said) in self.bank.items()
             if reference in references and said == "paid"
