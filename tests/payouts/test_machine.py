@@ -255,6 +255,7 @@ class Money(RuleBasedStateMachine):
                     actor=self.preparer,
                     payable=payable,
                     reason="Case",
+                    case="case 12",
                     ends_at=timezone.now() + timedelta(days=1),
                 )
         if lift:
