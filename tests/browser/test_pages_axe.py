@@ -29,6 +29,7 @@ NO_PAGES = {
     "verifier": "a file",
     "run-file": "a file",
     "tax-csv": "a file",
+    "refused-videos": "a file",
 }
 
 FOCUSABLE = """
