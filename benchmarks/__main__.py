@@ -13,6 +13,7 @@ BENCHMARKS = {
     "growth": "what a claim costs as the queue, the history and the locks grow",
     "ledger": "earnings posted beside bare INSERTs of the same rows",
     "rescore": "a project scored anew by one worker, and where its time goes",
+    "workbench": "from a key press to the painted picture, with 500 segments beside one",
     "video": "each stage of the pipeline beside ffmpeg",
 }
 

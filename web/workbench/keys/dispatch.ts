@@ -38,7 +38,8 @@ export function listen(target: Target): () => void {
   const down = (event: KeyboardEvent): void => {
     if (event.isComposing || event.defaultPrevented) return;
     held.add(event.code);
-    const keys = chord(event);
+    // "?" is on another key of each layout; it asks for help on all of them.
+    const keys = event.key === "?" ? "Shift+Slash" : chord(event);
     if (target.isBlocked()) return;
     let action: Action | null;
     if (isTyping(event.target)) {

@@ -1,13 +1,16 @@
 // The chosen segment's fields, and a button for everything that a key or a drag does to it. Until
 // the video is screened, that question comes first.
 
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Flag, Hands, Segment } from "../contract.ts";
 import type { Edge } from "../model/commands.ts";
 import { FrameField } from "./FrameField.tsx";
 import { ScreeningPanel } from "./ScreeningPanel.tsx";
 import type { Workbench } from "./store.ts";
 import { t } from "./words.ts";
+
+// Focus is moved before the next key can arrive: a letter typed right after Enter belongs to the
+// text, so these are layout effects.
 
 export function Inspector({ wb }: { wb: Workbench }) {
   const segment = wb.chosen.value;
@@ -45,7 +48,7 @@ function Fields({ wb, segment }: { wb: Workbench; segment: Segment }) {
   const type = useRef<HTMLSelectElement>(null);
   const { on, n } = wb.focus.value;
   const seen = useRef(n);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (n === seen.current) return;
     seen.current = n;
     if (on === "type") type.current?.focus();
@@ -198,7 +201,7 @@ function Description({ wb, segment, locked }: { wb: Workbench; segment: Segment;
   }, []);
   const { on, n } = wb.focus.value;
   const seen = useRef(on === "description" && wb.focusTaken < n ? n - 1 : n);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (n === seen.current) return;
     seen.current = n;
     if (on !== "description") return;
@@ -303,7 +306,7 @@ function Flags({ wb, flags }: { wb: Workbench; flags: readonly Flag[] }) {
   const box = useRef<HTMLUListElement>(null);
   const { on, n } = wb.focus.value;
   const seen = useRef(0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (n === seen.current) return;
     seen.current = n;
     if (on.startsWith("flag:"))

@@ -109,8 +109,8 @@ export function SegmentList({ wb }: { wb: Workbench }) {
             <thead>
               <tr aria-rowindex={1}>
                 <th scope="col">#</th>
-                <th scope="col" class="wb-figure">{t("start")}</th>
-                <th scope="col" class="wb-figure">{t("end")}</th>
+                <th scope="col" class="wb-figure">{t("columnFrom")}</th>
+                <th scope="col" class="wb-figure">{t("columnTo")}</th>
                 <th scope="col">{t("hands")}</th>
                 <th scope="col">{t("type")}</th>
                 <th scope="col">{t("description")}</th>

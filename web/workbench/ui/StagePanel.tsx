@@ -7,7 +7,12 @@ import { clock, t } from "./words.ts";
 
 export function Stage({ wb }: { wb: Workbench }) {
   return (
-    <section class="wb-stage" aria-label={wb.assignment.video.title}>
+    <section
+      class="wb-stage"
+      aria-label={wb.assignment.video.title}
+      data-state={wb.player.state.value}
+      data-playing={wb.player.playing.value}
+    >
       <div class="wb-picture">
         <Picture
           player={wb.player}
@@ -54,7 +59,7 @@ export function Transport({ wb }: { wb: Workbench }) {
         aria-label={t("stepBack")}
         onClick={() => void wb.player.step(-1)}
       >
-        <Icon of="M9 3v10M7 8 2 4v8z" />
+        <Icon of="M3.5 3v10M13 4 6.5 8l6.5 4z" />
       </button>
       <button
         type="button"
@@ -72,7 +77,7 @@ export function Transport({ wb }: { wb: Workbench }) {
         aria-label={t("stepForward")}
         onClick={() => void wb.player.step(1)}
       >
-        <Icon of="M7 3v10M9 8l5-4v8z" />
+        <Icon of="M12.5 3v10M3 4l6.5 4L3 12z" />
       </button>
       <Time wb={wb} />
       <label class="wb-inline">

@@ -57,7 +57,9 @@ function Worth({ wb }: { wb: Workbench }) {
   const median = brief.median_active_seconds;
   return (
     <span class="wb-worth">
-      <strong>{t("earn", { price: money(assignment.price_cents, assignment.currency) })}</strong>
+      <strong title={t("earn", { price: money(assignment.price_cents, assignment.currency) })}>
+        {money(assignment.price_cents, assignment.currency)}
+      </strong>
       <span class="wb-figure">
         {median === null ? t("paceMine", { mine }) : t("pace", { median: clock(median), mine })}
       </span>

@@ -22,7 +22,7 @@ import * as commands from "../model/commands.ts";
 import { Refused, type Edge, type Outcome } from "../model/commands.ts";
 import { toSubmission } from "../model/draft.ts";
 import { checkSegments, warnSegments, type Problem as Finding } from "../model/lint.ts";
-import { coveredFrames, find, indexOf, segmentsAt } from "../model/segments.ts";
+import { countStartingBy, coveredFrames, find, indexOf, segmentsAt } from "../model/segments.ts";
 import { t } from "./words.ts";
 
 export type Dialog = null | "help" | "submit" | "return" | "goTo";
@@ -389,13 +389,15 @@ export class Workbench {
   walk(by: -1 | 1): void {
     const { segments } = this.timeline.value;
     if (segments.length === 0) return;
-    let index = this.chosenIndex.value;
+    const index = this.chosenIndex.value;
+    const last = segments.length - 1;
+    let next = index + by;
     if (index < 0) {
       const frame = this.player.frame.value;
-      const after = segments.findIndex((s) => s.start_frame > frame);
-      index = by > 0 ? (after < 0 ? segments.length : after) - 1 : after < 0 ? segments.length : after;
+      next = by > 0 ? segments.findIndex((s) => s.start_frame >= frame) : countStartingBy(segments, frame) - 1;
+      if (by > 0 && next < 0) next = last;
     }
-    const to = segments[Math.max(0, Math.min(segments.length - 1, index + by))]!;
+    const to = segments[Math.max(0, Math.min(last, next))]!;
     this.select(to.id);
   }
 

@@ -1,0 +1,86 @@
+"""A task on a real clip, open in the workbench of a signed-in contractor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import Page, expect
+
+if TYPE_CHECKING:
+    from tasks.models import Assignment, Project, Task
+
+OpenTask = Callable[..., "Desk"]
+
+
+def task_on(path: Path, project: Project) -> Task:
+    """An open task on this file, which went through registering, probing and the proxy."""
+    from tasks import services as queue
+    from videos import processing
+    from videos import services as videos
+
+    with path.open("rb") as file:
+        video = videos.register_video(actor=None, file=file)
+    videos.probe(video.pk)
+    proxy = processing.run_stage(video.pk, "proxy")
+    assert proxy is not None
+    assert proxy.state == "done"
+    video.refresh_from_db()
+    drafts = queue.create_tasks(actor=None, project=project, videos=[video])
+    (task,) = queue.open_tasks(actor=None, tasks=drafts)
+    return task
+
+
+@dataclass
+class Desk:
+    """The page as its user has it: by keys. Counts them; letters of texts apart."""
+
+    page: Page
+    address: str
+    assignment: Assignment | None = None
+    keys: int = 0
+    letters: int = 0
+    pressed: list[str] = field(default_factory=list)
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+            self.pressed.append(key)
+        self.keys += len(keys)
+
+    def type(self, text: str) -> None:
+        self.page.keyboard.type(text)
+        self.letters += len(text)
+
+    def ready(self) -> None:
+        """Waits until the first picture is there."""
+        expect(self.page.locator(".wb")).to_be_visible()
+        expect(self.page.locator(".wb-stage")).to_have_attribute("data-state", "ready")
+
+    def playing(self, whether: bool) -> None:
+        wanted = "true" if whether else "false"
+        expect(self.page.locator(".wb-stage")).to_have_attribute("data-playing", wanted)
+
+    def at(self, frame: int) -> None:
+        """Waits until this frame is on screen."""
+        expect(self.page.locator("[data-frame]")).to_have_attribute("data-frame", str(frame))
+
+    @property
+    def timeline(self) -> Any:
+        return self.page.evaluate("workbench.timeline.value")
+
+    @property
+    def json(self) -> str:
+        """The timeline to the letter."""
+        found: str = self.page.evaluate("JSON.stringify(workbench.timeline.value)")
+        return found
+
+    @property
+    def segments(self) -> list[tuple[Any, ...]]:
+        names = ("start_frame", "end_frame", "hands", "action_type", "description")
+        return [tuple(row[name] for name in names) for row in self.timeline["segments"]]
+
+    def saved(self) -> None:
+        expect(self.page.locator(".wb-save")).to_have_attribute("data-save", "saved")
