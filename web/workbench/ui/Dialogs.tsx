@@ -292,7 +292,7 @@ function Help({ wb }: { wb: Workbench }) {
                 type="button"
                 class={moving === action ? "wb-key wb-key-moving" : "wb-key"}
                 data-action={action}
-                aria-label={`${actionName(wb, action)}: ${keymap.keysOf(action).map(keyName).join(", ")}. ${t("change")}`}
+                aria-label={`${actionName(wb, action)}: ${keymap.keysOf(action).map(keyName).join(" ")}. ${t("change")}`}
                 onKeyDown={press}
                 onClick={() => {
                   setTold("");
@@ -302,7 +302,7 @@ function Help({ wb }: { wb: Workbench }) {
               >
                 {moving === action
                   ? t("pressKey")
-                  : keymap.keysOf(action).map((keys) => <kbd key={keys}>{keyName(keys)}</kbd>)}
+                  : keymap.keysOf(action).map((keys) => [<kbd key={keys}>{keyName(keys)}</kbd>, " "])}
               </button>
             )}
           </li>

@@ -632,7 +632,9 @@ export class Workbench {
     if (this.timeline.value.screening.verdict === null) {
       const verdict = (["usable", "usable_with_issues", "unusable"] as const)[digit - 1];
       if (!verdict) return false;
-      return this.screen({ verdict });
+      this.screen({ verdict });
+      this.changingVerdict.value = verdict !== "usable"; // the reason is asked next
+      return;
     }
     const type = this.types[digit - 1];
     if (!type) return false;
