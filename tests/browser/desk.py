@@ -65,7 +65,9 @@ class Desk:
 
     def at(self, frame: int) -> None:
         """Waits until this frame is on screen."""
-        expect(self.page.locator(".wb-frame [data-frame]")).to_have_attribute("data-frame", str(frame))
+        expect(self.page.locator(".wb-frame [data-frame]")).to_have_attribute(
+            "data-frame", str(frame)
+        )
 
     @property
     def timeline(self) -> Any:

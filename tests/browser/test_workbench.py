@@ -328,10 +328,8 @@ def test_problems_are_told_before_the_server_sees_them(open_task: OpenTask) -> N
 
 
 @pytest.mark.django_db(transaction=True)
-def test_unusable_is_handed_in_with_its_reason_and_giving_back_keeps_the_draft(
-    open_task: OpenTask,
-) -> None:
-    from tasks.models import Draft, Submission
+def test_unusable_is_handed_in_with_its_reason(open_task: OpenTask) -> None:
+    from tasks.models import Submission
 
     desk = open_task(screened=False)
     page = desk.page
@@ -347,7 +345,13 @@ def test_unusable_is_handed_in_with_its_reason_and_giving_back_keeps_the_draft(
         {"reason": "frozen"},
     )
 
+
+@pytest.mark.django_db(transaction=True)
+def test_giving_back_keeps_the_draft(open_task: OpenTask) -> None:
+    from tasks.models import Draft
+
     other = open_task()
+    page = other.page
     other.press("s")
     page.get_by_role("button", name="Return", exact=True).click()
     page.get_by_role("dialog").get_by_label("Note").fill("Too long for me")

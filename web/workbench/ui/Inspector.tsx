@@ -305,12 +305,11 @@ function Flags({ wb, flags }: { wb: Workbench; flags: readonly Flag[] }) {
   const locked = wb.readOnly.value !== null;
   const box = useRef<HTMLUListElement>(null);
   const { on, n } = wb.focus.value;
-  const seen = useRef(0);
   useLayoutEffect(() => {
-    if (n === seen.current) return;
-    seen.current = n;
-    if (on.startsWith("flag:"))
-      box.current?.querySelector<HTMLInputElement>(`[data-flag="${on.slice(5)}"] input[type=text]:not([inputmode])`)?.focus();
+    // Undo and redo bring the list back; only a flag made just now asks for the focus.
+    if (n <= wb.focusTaken || !on.startsWith("flag:")) return;
+    wb.focusTaken = n;
+    box.current?.querySelector<HTMLInputElement>(`[data-flag="${on.slice(5)}"] input[type=text]:not([inputmode])`)?.focus();
   }, [on, n]);
   return (
     <div class="wb-flags">
