@@ -427,7 +427,7 @@ def readable(ids: set[int]) -> list[str]:
     return found
 
 
-VOLATILE = {"server_time", "url"}
+VOLATILE = {"server_time", "url", "sheets", "expires_at"}
 
 
 def steady(answer: Any) -> Any:
