@@ -75,8 +75,9 @@ function readNumber(): number | null {
   return bits.reduce((number, bit) => number * 2 + Number(bit), 0);
 }
 
-function seen(frame: number, started: number): Seen {
-  return {
+/** What is on screen now. Only the browser's own report may come later, on a busy machine. */
+async function seen(frame: number, started: number): Promise<Seen> {
+  const found: Seen = {
     frame,
     shown: player.frame.value,
     number: readNumber(),
@@ -84,6 +85,11 @@ function seen(frame: number, started: number): Seen {
     table: player.table.seconds(player.frame.value),
     ms: performance.now() - started,
   };
+  const late = performance.now() + 2000;
+  while (Math.abs(mediaTime - found.table) > 1e-6 && performance.now() < late) {
+    await new Promise((done) => setTimeout(done, 5));
+  }
+  return { ...found, media: mediaTime };
 }
 
 async function seekEach(frames: number[]): Promise<Seen[]> {
@@ -91,7 +97,7 @@ async function seekEach(frames: number[]): Promise<Seen[]> {
   for (const frame of frames) {
     const started = performance.now();
     await player.seek(frame);
-    all.push(seen(frame, started));
+    all.push(await seen(frame, started));
   }
   return all;
 }
@@ -103,7 +109,7 @@ async function stepThrough(by: 1 | -1): Promise<Seen[]> {
     const wanted = player.frame.value + by;
     const started = performance.now();
     await player.step(by);
-    all.push(seen(wanted, started));
+    all.push(await seen(wanted, started));
   }
   return all;
 }
