@@ -5,10 +5,14 @@ from celery import shared_task
 from reviews import services
 
 
-@shared_task(name="reviews.score_task")
-def score_task(task_id: int) -> None:
-    """Score a task's submissions against each other and decide by the project's rule."""
+@shared_task(name="reviews.score_submission")
+def score_submission(task_id: int, submission_id: int) -> None:
+    """Score a task's submissions against each other, and this one against the task's reference.
+
+    One job for both: a message costs the hand-in as much as a third of its own work.
+    """
     services.score_task(task_id)
+    services.score_gold(submission_id)
 
 
 @shared_task(name="reviews.sweep_scores")
@@ -55,12 +59,6 @@ def sweep_runs() -> int:
     for run_id in idle:
         work_on_run.delay(run_id)
     return len(idle)
-
-
-@shared_task(name="reviews.score_gold")
-def score_gold(submission_id: int) -> None:
-    """Score a hand-in against the reference of its task, if it has one."""
-    services.score_gold(submission_id)
 
 
 @shared_task(name="reviews.sweep_gold")

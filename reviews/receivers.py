@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from events.services import receives
-from reviews.jobs import build_consensus, score_gold, score_task, work_on_run
+from reviews.jobs import build_consensus, score_submission, work_on_run
 
 
 @receives("assignment.submitted")
 def score_after_submit(event_id: int, subject_id: int, data: dict[str, Any]) -> None:
-    score_task.delay(data["task_id"])
-    score_gold.delay(data["submission_id"])
+    score_submission.delay(data["task_id"], data["submission_id"])
 
 
 @receives("submission.decided")

@@ -26,7 +26,7 @@ from videos.screening import Thresholds
 from videos.serializers import MediaSerializer, WarningSerializer, WholeMediaSerializer
 
 HANDS = {"none": Hands.NONE, "left": Hands.LEFT, "right": Hands.RIGHT, "both": Hands.BOTH}
-_HAND_NAMES = {int(hands): name for name, hands in HANDS.items()}
+HAND_NAMES = {int(hands): name for name, hands in HANDS.items()}
 
 
 class HandsField(serializers.ChoiceField):
@@ -39,7 +39,7 @@ class HandsField(serializers.ChoiceField):
         return HANDS[super().to_internal_value(data)]
 
     def to_representation(self, value: int) -> str:  # type: ignore[override]
-        return _HAND_NAMES[int(value)]
+        return HAND_NAMES[int(value)]
 
 
 class SegmentSerializer(serializers.Serializer[Segment]):

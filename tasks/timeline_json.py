@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from tasks.rules import MAX_SEGMENTS
@@ -36,6 +38,11 @@ def read_segments(rows: Any) -> list[Segment] | None:
             return None
         segments.append(Segment(start, end, action, HANDS[hands], description))
     return segments
+
+
+def in_order(segments: Sequence[Segment]) -> list[Segment]:
+    """As a submission keeps them: by start, end and hands."""
+    return sorted(segments, key=attrgetter("start_frame", "end_frame", "hands"))
 
 
 def _is_plain(text: Any, most: int) -> bool:

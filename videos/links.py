@@ -161,8 +161,13 @@ def _jobs(video: Video) -> Iterable[VideoJob]:
 
 def object_url(key: str, *, user: AbstractBaseUser, seconds: int = DEFAULT_SECONDS) -> str:
     """A link to any object by its key. The caller has decided that `user` may read it."""
+    return object_url_for(user.pk, key, seconds=seconds)
+
+
+def object_url_for(user_id: int, key: str, *, seconds: int = DEFAULT_SECONDS) -> str:
+    """`object_url` where only the person's id is known."""
     if storage.is_local():
-        grant = {"k": key, "u": user.pk, "e": int(time.time()) + seconds}
+        grant = {"k": key, "u": user_id, "e": int(time.time()) + seconds}
         return reverse("media", args=[signing.dumps(grant, salt=SALT, compress=True)])
     media: Any = storage.media()
     parameters = {

@@ -96,6 +96,19 @@ class FrameTimes:
         np.cumsum(deltas, dtype=np.int64, out=pts[1:])
         return cls(pts + first, time_base)
 
+    @staticmethod
+    def first_tick(packed: bytes) -> int:
+        """When the first frame of a packed table appears, without unpacking the rest.
+
+        Raises `ValueError` on bytes that `pack` did not write.
+        """
+        try:
+            head = zlib.decompressobj().decompress(packed, _HEAD.size)
+            first, _ = _HEAD.unpack(head)
+        except (zlib.error, struct.error) as error:
+            raise ValueError("This is not a packed frame-time table.") from error
+        return int(first)
+
     # --- frame ↔ seconds -----------------------------------------------------------------------
 
     def seconds(self, frame: int) -> Fraction:

@@ -28,16 +28,20 @@ class StorableJSONParser(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        raw = stream.read()
         try:
-            data = json.loads(raw.decode(), parse_constant=_no_constant, parse_float=_finite)
-            if _SUSPECT.search(raw):
-                _check(data)
+            return storable_json(stream.read())
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
         except ValueError as error:  # json and Unicode errors are among them
             raise ParseError(f"This is not usable JSON: {error}") from None
-        return data
+
+
+def storable_json(raw: bytes) -> Any:
+    """JSON that PostgreSQL can keep. Raises `ValueError`, or `RecursionError` when it is deep."""
+    data = json.loads(raw.decode(), parse_constant=_no_constant, parse_float=_finite)
+    if _SUSPECT.search(raw):
+        _check(data)
+    return data
 
 
 def _check(data: Any) -> None:

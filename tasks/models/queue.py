@@ -38,7 +38,12 @@ class Task(models.Model):
         PAUSED = "paused"
         CANCELLED = "cancelled"
 
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="tasks")
+    project = models.ForeignKey(
+        Project,
+        on_delete=models.PROTECT,
+        related_name="tasks",
+        db_index=False,  # `task_one_per_video` begins with it
+    )
     video = models.ForeignKey(Video, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=12, choices=State.choices, default=State.DRAFT)
     overlap = models.PositiveSmallIntegerField()
@@ -151,15 +156,20 @@ class Assignment(models.Model):
     occupies_slot = models.BooleanField(default=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
 
-    price_version = models.ForeignKey(PriceVersion, on_delete=models.PROTECT, related_name="+")
+    # No index on what can't be deleted and is not searched by: each would be written twice a claim.
+    price_version = models.ForeignKey(
+        PriceVersion, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     price_cents = models.PositiveIntegerField()
     screening_fee_cents = models.PositiveIntegerField()
     currency = models.CharField(max_length=3)
     guideline = models.ForeignKey(Guideline, on_delete=models.PROTECT, related_name="+")
     policy_version = models.ForeignKey(
-        EligibilityPolicyVersion, on_delete=models.PROTECT, related_name="+"
+        EligibilityPolicyVersion, on_delete=models.PROTECT, related_name="+", db_index=False
     )
-    residence = models.ForeignKey(Residence, on_delete=models.PROTECT, related_name="+")
+    residence = models.ForeignKey(
+        Residence, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     eligibility = models.JSONField(help_text="The decision and its inputs, as they were")
 
     claimed_at = models.DateTimeField()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import IntegerRangeField, RangeOperators
 from django.db import models
-from django.db.models import Case, F, Func, Q, Value, When
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from contractors.models import Contractor
@@ -53,7 +51,12 @@ class Submission(models.Model):
 
     UNDECIDED = (State.SUBMITTED, State.IN_REVIEW)
 
-    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="submissions")
+    assignment = models.ForeignKey(
+        Assignment,
+        on_delete=models.PROTECT,
+        related_name="submissions",
+        db_index=False,  # `submission_one_per_round` begins with it
+    )
     round = models.PositiveSmallIntegerField(default=1, help_text="1, then one more per rework")
     state = models.CharField(max_length=20, choices=State.choices, default=State.SUBMITTED)
     screening_verdict = models.CharField(max_length=20, choices=Verdict.choices)
@@ -111,36 +114,19 @@ class Submission(models.Model):
         return f"submission {self.pk} ({self.state})"
 
 
-def _frames() -> Func:
-    return Func(
-        F("start_frame"),
-        F("end_frame"),
-        function="int4range",
-        output_field=IntegerRangeField(),
-    )
-
-
-def _lanes() -> Case:
-    """Left is lane 0, right lane 1, both hands are both lanes, no hand is lane 2."""
-
-    def lanes(first: int, end: int) -> Func:
-        return Func(
-            Value(first), Value(end), function="int4range", output_field=IntegerRangeField()
-        )
-
-    return Case(
-        When(hands=1, then=lanes(0, 1)),
-        When(hands=2, then=lanes(1, 2)),
-        When(hands=3, then=lanes(0, 2)),
-        default=lanes(2, 3),
-        output_field=IntegerRangeField(),
-    )
-
-
 class Segment(models.Model):
-    """One action of a submission: frames `[start_frame, end_frame)`. Append-only (trigger)."""
+    """One action of a submission: frames `[start_frame, end_frame)`. Append-only (trigger).
 
-    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="segments")
+    Two triggers more (migration 0010): a submission gets segments only in the transaction that made
+    it, and none that overlaps another of the same hand.
+    """
+
+    submission = models.ForeignKey(
+        Submission,
+        on_delete=models.PROTECT,
+        related_name="segments",
+        db_index=False,  # `segment_one_per_position` begins with it
+    )
     position = models.PositiveIntegerField(help_text="0-based, in the order of start frames")
     start_frame = models.PositiveIntegerField()
     end_frame = models.PositiveIntegerField(help_text="Exclusive")
@@ -160,14 +146,6 @@ class Segment(models.Model):
             models.CheckConstraint(condition=Q(hands__lte=3), name="segment_hands_is_a_bit_mask"),
             models.CheckConstraint(
                 condition=~Q(description="") & ~Q(action_type=""), name="segment_is_labelled"
-            ),
-            ExclusionConstraint(
-                name="segment_no_overlap_of_one_hand",
-                expressions=[
-                    (F("submission"), RangeOperators.EQUAL),
-                    (_lanes(), RangeOperators.OVERLAPS),
-                    (_frames(), RangeOperators.OVERLAPS),
-                ],
             ),
         ]
 

@@ -4,7 +4,6 @@ contractor → task → assignment, and writes its event."""
 from tasks.services.activity import heartbeat, measure_pace, measure_paces
 from tasks.services.budget import fund, give_back, reserve, reserve_owed
 from tasks.services.claims import (
-    claim_at_once,
     claim_next_task,
     expire_leases,
     queue_empty,
@@ -37,7 +36,6 @@ __all__ = [
     "acknowledge_guideline",
     "cancel_task",
     "change_project",
-    "claim_at_once",
     "claim_next_task",
     "create_project",
     "create_tasks",

@@ -31,7 +31,9 @@ def claim_next_task(*, contractor: Contractor, project: Project) -> Assignment:
     """
     claimed = fast_claim.claim(person_id=contractor.pk, project_id=project.pk)
     if claimed is not None:
-        return claimed
+        return Assignment.objects.select_related(
+            "task__project", "task__video", "guideline", "contractor__user"
+        ).get(pk=claimed.assignment_id)
     # Person before task: the same order everywhere. It also serialises one person's claims, so
     # that the cap of live claims can be counted.
     person = lock_person(contractor.pk)
@@ -40,16 +42,6 @@ def claim_next_task(*, contractor: Contractor, project: Project) -> Assignment:
     if task is None:
         raise queue_empty()
     return _lease(person, project, task, terms)
-
-
-@transaction.atomic
-def claim_at_once(*, contractor_id: int, project_id: int) -> Assignment | None:
-    """The same where nothing stands in the way, by ids alone and in two statements.
-
-    None, with nothing written, where anything might: `claim_next_task` then claims or says why
-    not. The assignment comes with what its holder is shown of task, video and guideline.
-    """
-    return fast_claim.claim(person_id=contractor_id, project_id=project_id)
 
 
 @transaction.atomic

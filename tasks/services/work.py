@@ -16,6 +16,7 @@ from tasks.problems import InvalidTimeline, LeaseOver, StaleDraft
 from tasks.rules import MAX_SEGMENTS
 from tasks.services.budget import reserve
 from tasks.services.claims import lock_assignment, require_live
+from tasks.services.fast_submit import int_array, text_array
 from tasks.services.tasks import lock_task, take_slot
 from timelines import lint
 from timelines.segment import Segment as TimelineSegment
@@ -158,12 +159,12 @@ def _insert(rows: Sequence[Segment]) -> None:
             """,
             [
                 rows[0].submission_id,
-                [row.position for row in rows],
-                [row.start_frame for row in rows],
-                [row.end_frame for row in rows],
-                [row.hands for row in rows],
-                [row.action_type for row in rows],
-                [row.description for row in rows],
+                int_array([row.position for row in rows]),
+                int_array([row.start_frame for row in rows]),
+                int_array([row.end_frame for row in rows]),
+                int_array([row.hands for row in rows]),
+                text_array([row.action_type for row in rows]),
+                text_array([row.description for row in rows]),
             ],
         )
         ids = dict(cursor.fetchall())

@@ -20,7 +20,7 @@ from annotation_platform.api.permissions import IsContractor
 from annotation_platform.clock import database_now
 from contractors.models import Contractor
 from contractors.views.person import signed_in
-from tasks import queries, services
+from tasks import answers, queries, services
 from tasks.models import Assignment, Submission
 from tasks.permissions import visible_assignments, visible_submissions
 from tasks.problems import LeaseOver, RevisionRequired
@@ -37,8 +37,10 @@ from tasks.serializers import (
     SubmissionSerializer,
 )
 from tasks.serializers_pay import BriefSerializer, HeartbeatInput, HeartbeatSerializer
+from tasks.services import fast_claim, fast_submit
+from tasks.services.fast_claim import Claimed
 from tasks.services.work import etag
-from tasks.timeline_json import read_segments
+from tasks.timeline_json import in_order, read_segments
 from timelines.segment import Segment
 from videos.links import filmstrip_vtt, whole_media
 from videos.models import Video
@@ -110,22 +112,23 @@ class AssignmentViewSet(
         `account-not-active`, `residence-unknown`, `not-eligible`, `guideline-not-acknowledged`,
         `restricted`, `live-claim-cap-reached`, `queue-empty` (with `Retry-After`).
         """
-        assignment = self._claimed_at_once(request)
-        if assignment is None:
-            serializer = ClaimInput(data=request.data)
-            serializer.is_valid(raise_exception=True)
-            person = Contractor.objects.select_related("user").get(pk=request.user.pk)
-            assignment = services.claim_next_task(
-                contractor=person, project=serializer.validated_data["project"]
-            )
+        claimed = self._claimed_at_once(request)
+        if claimed is not None:
+            return Response(answers.of_claim(claimed), status=201)
+        serializer = ClaimInput(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        person = Contractor.objects.select_related("user").get(pk=request.user.pk)
+        assignment = services.claim_next_task(
+            contractor=person, project=serializer.validated_data["project"]
+        )
         return self._answer(assignment, status=201, server_time=assignment.claimed_at)
 
-    def _claimed_at_once(self, request: Request) -> Assignment | None:
-        # The busiest route: no look-up of its own before the statement that checks everything.
+    def _claimed_at_once(self, request: Request) -> Claimed | None:
+        # No look-up of its own before the statement that checks everything.
         project = request.data.get("project") if isinstance(request.data, dict) else None
         if type(project) is not int or not 0 < project < 2**63:
             return None
-        return services.claim_at_once(contractor_id=signed_in(request).pk, project_id=project)
+        return fast_claim.claim(person_id=signed_in(request).pk, project_id=project)
 
     @extend_schema(responses=OpenedAssignmentSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -244,6 +247,13 @@ class AssignmentViewSet(
         then and the claim goes on."""
         assignment = self.get_object()
         segments, screening = _read_work(request.data)
+        if screening == {"verdict": Submission.Verdict.USABLE}:
+            ordered = in_order(segments)
+            made = fast_submit.submit(
+                person_id=signed_in(request).pk, assignment_id=assignment.pk, segments=ordered
+            )
+            if made is not None:
+                return Response(answers.of_submission(assignment.pk, made, ordered), status=201)
         submission = services.submit(
             assignment=assignment,
             segments=segments,

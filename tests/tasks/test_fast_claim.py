@@ -1,12 +1,14 @@
-"""The two-statement claim against the plain one: the same claim, and never one more."""
+"""The claim in one call against the plain one: the same claim, and never one more."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.forms.models import model_to_dict
 from django.utils import timezone
@@ -14,11 +16,14 @@ from django.utils import timezone
 from annotation_platform.api.problems import Problem
 from contractors.models import Contractor, Restriction, Verdict
 from events.models import Event
-from tasks import guards, services
+from tasks import answers, guards, services
 from tasks.models import Assignment, BudgetShare, Project, Qualification, Task
+from tasks.models.budget import SHARES
+from tasks.serializers import LiveAssignmentSerializer
 from tasks.services import fast_claim
 from tests import factories
-from videos.models import VideoJob
+from videos.models import Video, VideoJob
+from videos.timetable import FrameTimes
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +45,8 @@ def ready(**settings: Any) -> tuple[Project, Contractor]:
 
 
 def fast(person: Contractor, project: Project) -> Assignment | None:
-    return fast_claim.claim(person_id=person.pk, project_id=project.pk)
+    made = fast_claim.claim(person_id=person.pk, project_id=project.pk)
+    return made and Assignment.objects.get(pk=made.assignment_id)
 
 
 def plain(person: Contractor, project: Project, monkeypatch: pytest.MonkeyPatch) -> Assignment:
@@ -71,8 +77,6 @@ def test_both_ways_make_the_same_claim(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert pinned(quick) == pinned(slow)
     assert (quick.slot, slow.slot) == (0, 1)
-    assert quick == Assignment.objects.get(pk=quick.pk)
-    assert model_to_dict(quick) == model_to_dict(Assignment.objects.get(pk=quick.pk))
     told = Event.objects.filter(type="assignment.claimed").order_by("pk")
     assert [(e.actor_id, e.subject_type, e.subject_id, e.data) for e in told] == [
         (
@@ -87,30 +91,36 @@ def test_both_ways_make_the_same_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Task.objects.get(pk=quick.task_id).state == "filled"
 
 
-def test_the_claim_brings_what_its_holder_is_shown() -> None:
+@pytest.mark.parametrize("has_proxy", [False, True])
+def test_the_answer_is_what_the_serializer_makes_of_the_stored_claim(has_proxy: bool) -> None:
     project, person = ready()
     video = Task.objects.order_by("pk")[0].video
-    for stage in (VideoJob.Stage.PROXY, VideoJob.Stage.SCREEN):
+    times = FrameTimes.of([7, 9, 12], Fraction(1, 30))
+    Video.objects.filter(pk=video.pk).update(state="retired", retired_at=timezone.now())
+    late = factories.video(frames=3)
+    with connection.cursor() as cursor:  # frames never change: only past their trigger
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(
+            "UPDATE videos_video SET frame_times = %s, duration_ticks = 7 WHERE id = %s",
+            [times.pack(), late.pk],
+        )
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+    Task.objects.filter(video=video).update(video=late)
+    for stage in ("screen", "proxy")[: 1 + has_proxy]:
         VideoJob.objects.create(
-            video=video, stage=stage, state="done", finished_at=timezone.now(),
+            video=late, stage=stage, state="done", finished_at=timezone.now(),
             result={"files": {"a": f"{stage}.mp4"}},
         )  # fmt: skip
-    claimed = fast(person, project)
+    claimed = fast_claim.claim(person_id=person.pk, project_id=project.pk)
     assert claimed is not None
-    stored = Assignment.objects.get(pk=claimed.pk)
-    for name in ("key", "title", "frame_count", "duration_ticks", "width", "sha256"):
-        assert getattr(claimed.task.video, name) == getattr(stored.task.video, name)
-    assert claimed.task.video.times == stored.task.video.times
-    assert claimed.task.project.action_types == project.action_types
-    assert claimed.guideline.version == stored.guideline.version
-    assert (claimed.task.state, claimed.task.held_slots) == (
-        stored.task.state,
-        stored.task.held_slots,
-    )
-    jobs = {(job.pk, job.stage, job.state): job.result for job in claimed.task.video.jobs.all()}
-    assert jobs == {(job.pk, job.stage, job.state): job.result for job in VideoJob.objects.all()}
-    assert len(jobs) == 2
-    assert claimed.task.video.jobs.filter(stage="proxy").count() == 1
+    stored = Assignment.objects.get(pk=claimed.assignment_id)
+    assert stored.task.video_id == late.pk
+    with time_machine.travel(0, tick=False):  # the link says until when it is good
+        answer = answers.of_claim(claimed)
+        context = {"user": person.user, "server_time": stored.claimed_at}
+        assert answer == LiveAssignmentSerializer(stored, context=context).data
+    assert answer["media"]["kind"] == ("proxy" if has_proxy else "source")
+    assert answer["media"]["zero_seconds"] == (7 / 30 if has_proxy else 0)
 
 
 def test_each_claim_takes_its_price_from_exactly_one_share() -> None:
@@ -253,17 +263,23 @@ def test_an_urgent_task_is_seen_within_a_second(monkeypatch: pytest.MonkeyPatch)
     assert claim.task_id == urgent.pk
 
 
-def test_the_claim_walks_the_queue_by_its_index() -> None:
-    """No part of the claim may grow with the tables: every scan is by an index."""
-    from django.db import connection
+def test_one_looks_at_the_head_again_and_the_others_need_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(fast_claim, "monotonic", lambda: clock[0])
+    marks = fast_claim.LowWater()
+    marks.reached(1, "ada", rank=0, task_id=500)
+    assert marks.start(1, "ben").task_id == 500
+    clock[0] += marks.PROJECT_SECONDS
+    assert [marks.start(1, who).task_id for who in ("ben", "cy", "dan")] == [0, 500, 500]
+    assert marks.start(1, "ada").task_id == 500, "her own is good for longer"
+    clock[0] += marks.PROJECT_SECONDS
+    assert marks.start(1, "cy").task_id == 0
 
-    project, person = ready()
+
+def test_as_many_shares_as_the_function_draws_from() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(
-            "EXPLAIN " + fast_claim.PICK,
-            {"person": person.pk, "project": project.pk, "scope": "1", "rank": 0, "start": 0},
-        )
-        plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "task_queue" in plan
-    assert "Seq Scan" not in plan
+        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'tasks_claim'")
+        (source,) = cursor.fetchone()
+    assert f"shares CONSTANT integer := {SHARES};" in source
