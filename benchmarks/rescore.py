@@ -66,7 +66,7 @@ def _database() -> Iterator[None]:
 
 def _seed(tasks: int, segments: int) -> tuple[Any, int]:
     """Two hand-ins for each of so many tasks; returns the project and the number of segments."""
-    from django.db import connection
+    from django.db import connection, transaction
     from django.utils import timezone
 
     from tasks.models import Task
@@ -132,33 +132,35 @@ def _seed(tasks: int, segments: int) -> tuple[Any, int]:
             """,
             [ANNOTATORS],
         )
-        cursor.execute(
-            """
-            INSERT INTO tasks_submission (assignment_id, round, state, screening_verdict,
-                screening, frame_count, segment_count, submitted_at)
-            SELECT id, 1, 'submitted', 'usable', '{}', %s, 1, now() FROM tasks_assignment
-            RETURNING id, assignment_id
-            """,
-            [FRAMES],
-        )
-        submissions = sorted(row[0] for row in cursor.fetchall())
-        made = 0
-        columns = "submission_id, position, start_frame, end_frame, hands, action_type, description"
-        with cursor.copy(f"COPY tasks_segment ({columns}) FROM STDIN") as copy:
-            for number, submission in enumerate(submissions):
-                for position, segment in enumerate(pool[number % len(pool)]):
-                    copy.write_row(
-                        (
-                            submission,
-                            position,
-                            segment.start_frame,
-                            segment.end_frame,
-                            int(segment.hands),
-                            segment.action_type,
-                            segment.description,
+        with transaction.atomic():  # segments come with their submission or not at all
+            cursor.execute(
+                """
+                INSERT INTO tasks_submission (assignment_id, round, state, screening_verdict,
+                    screening, frame_count, segment_count, submitted_at)
+                SELECT id, 1, 'submitted', 'usable', '{}', %s, 1, now() FROM tasks_assignment
+                RETURNING id, assignment_id
+                """,
+                [FRAMES],
+            )
+            submissions = sorted(row[0] for row in cursor.fetchall())
+            made = 0
+            columns = "submission_id, position, start_frame, end_frame, hands, action_type"
+            columns += ", description"
+            with cursor.copy(f"COPY tasks_segment ({columns}) FROM STDIN") as copy:
+                for number, submission in enumerate(submissions):
+                    for position, segment in enumerate(pool[number % len(pool)]):
+                        copy.write_row(
+                            (
+                                submission,
+                                position,
+                                segment.start_frame,
+                                segment.end_frame,
+                                int(segment.hands),
+                                segment.action_type,
+                                segment.description,
+                            )
                         )
-                    )
-                    made += 1
+                        made += 1
         cursor.execute("VACUUM (ANALYZE)")
     return project, made
 

@@ -83,16 +83,16 @@ def views_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 def undone(call: Callable[[], Any]) -> Any:
-    """The answer of a call whose effects are rolled back; sequences are set back too."""
-    with transaction.atomic():
-        answer = call()
-        transaction.set_rollback(True)
+    """The answer of a call whose effects are rolled back, with ids from where the rows end."""
     with connection.cursor() as cursor:
         for table in ("tasks_assignment", "tasks_submission", "events_event"):
             cursor.execute(
                 f"SELECT setval(pg_get_serial_sequence('{table}', 'id'),"
                 f" coalesce((SELECT max(id) FROM {table}), 0) + 1, false)"
             )
+    with transaction.atomic():
+        answer = call()
+        transaction.set_rollback(True)
     return answer
 
 
