@@ -90,4 +90,4 @@ def _after_commit(receiver: Receiver, event_id: int, subject_id: int, data: dict
                 exc_info=True,
             )
 
-    transaction.on_commit(call)
+    transaction.on_commit(tell)

@@ -4,8 +4,9 @@ rows, at a tenth of the cost. A test holds each against its serializer."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -14,7 +15,7 @@ from tasks.serializers import HAND_NAMES
 from tasks.services.fast_claim import Claimed
 from tasks.services.fast_submit import HandedIn
 from timelines.segment import Segment
-from videos.links import object_url_for
+from videos.links import DEFAULT_SECONDS, object_url_for
 from videos.timetable import FrameTimes
 
 
@@ -92,19 +93,18 @@ def _instant(moment: datetime) -> str:
 
 def _media(claimed: Claimed) -> dict[str, Any]:
     """What `videos.links.playable` gives."""
-    if claimed.proxy_files is None:
-        return {
-            "url": object_url_for(claimed.person_id, claimed.video_key),
-            "kind": "source",
-            "zero_seconds": 0.0,
-        }
-    first = FrameTimes.first_tick(bytes(claimed.video_frame_times))
-    base = Fraction(claimed.video_time_base_num, claimed.video_time_base_den)
-    key = next(iter(json.loads(claimed.proxy_files).values()))
+    key, kind, zero_seconds = claimed.video_key, "source", 0.0
+    if claimed.proxy_files is not None:
+        key, kind = next(iter(json.loads(claimed.proxy_files).values())), "proxy"
+        first = FrameTimes.first_tick(bytes(claimed.video_frame_times))
+        base = Fraction(claimed.video_time_base_num, claimed.video_time_base_den)
+        zero_seconds = float(first * base)
+    expires_at = datetime.fromtimestamp(int(time.time()) + DEFAULT_SECONDS, UTC)
     return {
         "url": object_url_for(claimed.person_id, key),
-        "kind": "proxy",
-        "zero_seconds": float(first * base),
+        "kind": kind,
+        "zero_seconds": zero_seconds,
+        "expires_at": _instant(expires_at),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from fractions import Fraction
@@ -12,6 +13,7 @@ import time_machine
 from django.db import connection
 from django.forms.models import model_to_dict
 from django.utils import timezone
+from rest_framework.renderers import JSONRenderer
 
 from annotation_platform.api.problems import Problem
 from contractors.models import Contractor, Restriction, Verdict
@@ -118,7 +120,8 @@ def test_the_answer_is_what_the_serializer_makes_of_the_stored_claim(has_proxy: 
     with time_machine.travel(0, tick=False):  # the link says until when it is good
         answer = answers.of_claim(claimed)
         context = {"user": person.user, "server_time": stored.claimed_at}
-        assert answer == LiveAssignmentSerializer(stored, context=context).data
+        told = LiveAssignmentSerializer(stored, context=context).data
+    assert answer == json.loads(JSONRenderer().render(told))
     assert answer["media"]["kind"] == ("proxy" if has_proxy else "source")
     assert answer["media"]["zero_seconds"] == (7 / 30 if has_proxy else 0)
 

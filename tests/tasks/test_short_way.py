@@ -13,7 +13,7 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.utils import timezone
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from knox.models import get_token_model
 
@@ -331,6 +331,7 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 
 @pytest.mark.django_db
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(texts, max_size=4), st.lists(st.integers(-9, 2**31 - 1), max_size=4))
 def test_arrays_arrive_as_they_were_sent(words: list[str], numbers: list[int]) -> None:
     with connection.cursor() as cursor:
