@@ -117,7 +117,7 @@ class Submission(models.Model):
 class Segment(models.Model):
     """One action of a submission: frames `[start_frame, end_frame)`. Append-only (trigger).
 
-    Two triggers more (migration 0010): a submission gets segments only in the transaction that made
+    Two triggers more (migration 0011): a submission gets segments only in the transaction that made
     it, and none that overlaps another of the same hand.
     """
 

@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('contractors', '0004_verdict'),
         ('events', '0002_append_only'),
-        ('tasks', '0009_claim_in_one_call'),
+        ('tasks', '0010_claim_in_one_call'),
     ]
 
     operations = [

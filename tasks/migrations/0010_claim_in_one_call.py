@@ -248,7 +248,7 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tasks", "0008_queue_order"), ("videos", "0005_uploads")]
+    dependencies = [("tasks", "0009_screening_thresholds"), ("videos", "0005_uploads")]
 
     operations = [
         migrations.RunSQL(
