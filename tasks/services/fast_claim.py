@@ -16,7 +16,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 from psycopg.types.numeric import Int4, Int8
@@ -152,7 +152,7 @@ def claim_by_token(*, digest: str, project_id: int) -> Claimed | None:
 
 
 def _run(
-    statement: str, parameters: list[int | str], project_id: int, who: Hashable, mark: _Mark
+    statement: str, parameters: list[Any], project_id: int, who: Hashable, mark: _Mark
 ) -> Claimed | None:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)

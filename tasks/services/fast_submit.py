@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 from psycopg.types.numeric import Int8
@@ -74,7 +74,7 @@ def _run(
     if max(ends) > _MAX_FRAME:
         return None
     types = [segment.action_type for segment in segments]
-    parameters = [
+    parameters: list[Any] = [
         *before,
         Int8(assignment_id),
         text_array(set(types)),

@@ -170,7 +170,7 @@ def unqualified(project: Project, person: Contractor) -> None:
 
 def cooling(project: Project, person: Contractor) -> None:
     Project.objects.filter(pk=project.pk).update(cool_down_seconds=600)
-    claim = fast_claim.claim(person_id=person.pk, project_id=project.pk)
+    claim = fast(person, project)
     services.return_task(
         assignment=claim
         or services.claim_next_task(contractor=person, project=Project.objects.get(pk=project.pk))

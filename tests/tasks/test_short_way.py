@@ -135,7 +135,7 @@ def test_a_hand_in_is_answered_and_stored_alike_by_both_ways(
     def hand_in() -> tuple[Any, Any]:
         answer = ask(address, WORK, token)
         submission = Submission.objects.get()
-        stored = [
+        stored: list[Any] = [
             Submission.objects.values().get(),
             list(Segment.objects.order_by("position").values()),
             Assignment.objects.values().get(),
