@@ -92,10 +92,23 @@ class Migration(migrations.Migration):
             name='submission',
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='segments', to='tasks.submission'),
         ),
-        migrations.AlterField(
-            model_name='submission',
-            name='assignment',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='submissions', to='tasks.assignment'),
+        # By name: Django would drop every index on that one column, and with the foreign key's own
+        # also the partial unique one that holds `submission_one_undecided_per_assignment`.
+        migrations.SeparateDatabaseAndState(
+            database_operations=[
+                migrations.RunSQL(
+                    'DROP INDEX "tasks_submission_assignment_id_33a25ad6"',
+                    'CREATE INDEX "tasks_submission_assignment_id_33a25ad6"'
+                    ' ON "tasks_submission" ("assignment_id")',
+                ),
+            ],
+            state_operations=[
+                migrations.AlterField(
+                    model_name='submission',
+                    name='assignment',
+                    field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='submissions', to='tasks.assignment'),
+                ),
+            ],
         ),
         migrations.AlterField(
             model_name='task',

@@ -235,10 +235,19 @@ def test_the_sweep_finds_exactly_what_a_lost_message_left() -> None:
 
 
 def test_the_sweep_reads_the_index_of_undecided_work_and_not_the_table() -> None:
-    handed_in(GOOD, CLOSE)
+    task, _ = handed_in(GOOD, CLOSE)
+    of = Submission.objects.filter(assignment__task=task)[0]
     with connection.cursor() as cursor:
-        # As if the tables were large; this one's are too small for any index.
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        # Years of decided work, as many as a planner needs to tell the ways apart.
+        cursor.execute(
+            """INSERT INTO tasks_submission (assignment_id, round, state, screening_verdict,
+                   screening, frame_count, segment_count, submitted_at, decided_at)
+               SELECT assignment_id, 100 + n, 'accepted', screening_verdict, screening,
+                   frame_count, segment_count, submitted_at, submitted_at
+               FROM tasks_submission CROSS JOIN generate_series(1, 5000) n WHERE id = %s""",
+            [of.pk],
+        )
+        cursor.execute("ANALYZE tasks_submission")
         cursor.execute("EXPLAIN " + queries.DUE_TASKS, [200])
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "submission_one_undecided_per_assignment" in plan
