@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { untracked } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ACTIONS, chord, keyName, Keymap, type Action } from "../keys/keymap.ts";
 import type { Workbench } from "./store.ts";
 import { money, t, type Word } from "./words.ts";
@@ -19,7 +19,8 @@ export function Dialogs({ wb }: { wb: Workbench }) {
 
 function Modal({ wb, title, wide = false, children }: { wb: Workbench; title: string; wide?: boolean; children: ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before the next key can arrive: Enter right after "Submit…" belongs to the dialog's button.
+  useLayoutEffect(() => {
     const element = dialog.current!;
     const before = document.activeElement;
     element.showModal();
@@ -32,6 +33,7 @@ function Modal({ wb, title, wide = false, children }: { wb: Workbench; title: st
       ref={dialog}
       class={wide ? "wb-dialog wb-dialog-wide" : "wb-dialog"}
       aria-labelledby="wb-dialog-title"
+      onCancel={() => (wb.dialog.value = null)} // Esc, at once; `close` comes a task later
       onClose={() => (wb.dialog.value = null)}
     >
       <div class="wb-panel-head">
