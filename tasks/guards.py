@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,10 @@ from contractors.queries import (
 )
 from tasks import problems, queries
 from tasks.models import Guideline, PriceVersion, Project
+
+# An empty queue is explained within these bounds, however much work there is elsewhere.
+OTHER_PROJECTS = 5
+COUNTED_TO = 1000
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,29 @@ def refusals(person: Contractor, project: Project) -> Iterator[Problem]:
         problem = guard(facts)
         if problem is not None:
             yield problem
+
+
+def out_of_reach(person: Contractor, project: Project) -> dict[str, int]:
+    """How many open tasks this person can't take, by the slug of the guard that stands before them.
+
+    Of `project`, whose queue is empty for them, the tasks that they have had already
+    (`already-worked-on`); of the newest other active projects (at most `OTHER_PROJECTS`) all,
+    under the first guard that refuses. Each project is counted to `COUNTED_TO`. Writes nothing.
+    """
+    others = list(
+        Project.objects.filter(state=Project.State.ACTIVE)
+        .exclude(pk=project.pk)
+        .select_related("policy")
+        .order_by("-pk")[:OTHER_PROJECTS]
+    )
+    counts = queries.open_task_counts([project.pk, *(p.pk for p in others)], up_to=COUNTED_TO)
+    found = Counter({"already-worked-on": counts.get(project.pk, 0)})
+    for other in others:
+        if counts.get(other.pk):
+            refusal = next(refusals(person, other), None)
+            if refusal is not None:
+                found[refusal.slug] += counts[other.pk]
+    return dict(+found)
 
 
 def require(person: Contractor, project: Project) -> Terms:

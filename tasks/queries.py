@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 
@@ -207,3 +209,22 @@ def empty_draft(assignment: Assignment) -> Draft:
 def video_ids_of(project: Project) -> QuerySet[Any]:
     """The ids of the videos that the project has tasks on, as a sub-select."""
     return Task.objects.filter(project=project).values("video")
+
+
+_OPEN_TASK_COUNTS = """
+SELECT project.id, counted.number
+FROM unnest(%s::bigint[]) project (id)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS number FROM (
+        SELECT FROM tasks_task task
+        WHERE task.project_id = project.id AND task.state = 'open' LIMIT %s
+    ) found
+) counted
+"""
+
+
+def open_task_counts(project_ids: Sequence[int], *, up_to: int) -> dict[int, int]:
+    """Open tasks by project, each counted to `up_to`. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN_TASK_COUNTS, [list(project_ids), up_to])
+        return dict(cursor.fetchall())

@@ -40,7 +40,7 @@ def claim_next_task(*, contractor: Contractor, project: Project) -> Assignment:
     terms = guards.require(person, project)
     task = queries.next_open_task(project, person)
     if task is None:
-        raise queue_empty()
+        raise queue_empty(guards.out_of_reach(person, project))
     return _lease(person, project, task, terms)
 
 
@@ -94,11 +94,16 @@ def _lease(person: Contractor, project: Project, task: Task, terms: guards.Terms
     return assignment
 
 
-def queue_empty() -> QueueEmpty:
-    """The refusal when no task is left for this person."""
+def queue_empty(out_of_reach: dict[str, int] | None = None) -> QueueEmpty:
+    """The refusal when no task is left for this person.
+
+    Arguments:
+        out_of_reach: open tasks that the person can't take, by guard (`guards.out_of_reach`).
+    """
     return QueueEmpty(
         "Every open task of this project is taken, or you have already had it.",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+        **({} if out_of_reach is None else {"out_of_reach": out_of_reach}),
     )
 
 

@@ -110,7 +110,8 @@ class AssignmentViewSet(
 
         Refusals, in the order in which they are checked: `project-not-open`,
         `account-not-active`, `residence-unknown`, `not-eligible`, `guideline-not-acknowledged`,
-        `restricted`, `live-claim-cap-reached`, `queue-empty` (with `Retry-After`).
+        `restricted`, `live-claim-cap-reached`, `queue-empty` (with `Retry-After`, and
+        in `out_of_reach` how many open tasks you can't take, by the guard that stands before them).
         """
         claimed = self._claimed_at_once(request)
         if claimed is not None:

@@ -101,6 +101,31 @@ def test_an_empty_queue_says_when_to_come_back(project: Project) -> None:
     answer = claim(client_for(factories.worker(project)), project)
     assert (answer.status_code, answer["Retry-After"]) == (404, "30")
     assert answer.json()["type"] == "/problems/queue-empty"
+    assert answer.json()["out_of_reach"] == {}
+
+
+def test_an_empty_queue_counts_what_is_out_of_reach_by_guard(project: Project) -> None:
+    person = factories.worker(project)
+    factories.open_tasks(project)
+    mine = claim(client_for(person), project).json()
+    client_for(person).post(f"/api/v1/assignments/{mine['id']}/return/")
+    unread, closed, empty = factories.project(), factories.project(), factories.project()
+    factories.open_tasks(unread, 2)
+    factories.open_tasks(closed, 3)
+    closed.needs_qualification = True
+    closed.save(update_fields=["needs_qualification"])
+    paused = factories.project()
+    factories.open_tasks(paused)
+    paused.state = Project.State.PAUSED
+    paused.save(update_fields=["state"])
+    assert empty.tasks.count() == 0
+    answer = claim(client_for(person), project)
+    assert answer.status_code == 404
+    assert answer.json()["out_of_reach"] == {
+        "already-worked-on": 1,
+        "guideline-not-acknowledged": 2,
+        "not-qualified": 3,
+    }
 
 
 def test_why_lists_every_guard_that_fails(project: Project) -> None:
