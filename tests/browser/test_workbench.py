@@ -328,6 +328,45 @@ def test_problems_are_told_before_the_server_sees_them(open_task: OpenTask) -> N
 
 
 @pytest.mark.django_db(transaction=True)
+def test_the_bar_tells_what_is_left_and_keeps_to_one_line(open_task: OpenTask) -> None:
+    desk = open_task()
+    page = desk.page
+    bar = page.locator(".wb-header")
+    for keys, told in (
+        ((), "Nothing cut yet"),
+        (("s",), "2 to mend"),
+        (("1", "Enter"), "1 to mend"),
+    ):
+        desk.press(*keys)
+        expect(bar.locator(".wb-chip")).to_have_text(told)
+    desk.type("Pour water")
+    desk.press("Enter")
+    expect(bar.locator(".wb-chip")).to_have_text("No problems")
+    # The longest words that each part may have to say.
+    page.evaluate(
+        """() => {
+          for (const [part, words] of [
+            [".wb-title span", "Makes the bread and then washes everything up in the kitchen"],
+            [".wb-save span", "No connection: 112 changes on this device"],
+            [".wb-lease span", "11:59:59 left"],
+            [".wb-progress > span", "100 %, 1500 segments"],
+            [".wb-chip", "1500 to mend"],
+            [".wb-worth > span", "median 10:12:03, you 11:02:03"],
+          ]) document.querySelector(`.wb-header ${part}`).textContent = words;
+        }"""
+    )
+    for width in (1440, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        box = bar.bounding_box()
+        assert box is not None
+        assert box["height"] < 48
+        assert bar.evaluate("bar => bar.scrollWidth <= bar.clientWidth")
+        submit = page.get_by_role("button", name="Submit", exact=True).bounding_box()
+        assert submit is not None
+        assert submit["x"] + submit["width"] <= width
+
+
+@pytest.mark.django_db(transaction=True)
 def test_unusable_is_handed_in_with_its_reason(open_task: OpenTask) -> None:
     from tasks.models import Submission
 

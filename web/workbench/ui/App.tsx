@@ -97,7 +97,9 @@ export function App(props: Props) {
   if (!workbench)
     return (
       <main class="wb-alone" aria-busy="true">
-        <p role="status">{t("loading")}</p>
+        <div role="status">
+          <h1>{t("loading")}</h1>
+        </div>
         <div class="wb-skeleton" aria-hidden="true">
           <i /> <i /> <i />
         </div>

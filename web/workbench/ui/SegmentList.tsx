@@ -93,7 +93,7 @@ export function SegmentList({ wb }: { wb: Workbench }) {
     if (top < element.scrollTop) element.scrollTop = top;
     else if (top + ROW + head > element.scrollTop + element.clientHeight)
       element.scrollTop = top + ROW + head - element.clientHeight;
-  }, [chosen, segments]);
+  }, [chosen, segments, seen.height]); // the fields above grow with what they have to say
 
   const first = Math.max(0, Math.floor(seen.top / ROW) - SPARE);
   const last = Math.min(segments.length, Math.ceil((seen.top + seen.height) / ROW) + SPARE);

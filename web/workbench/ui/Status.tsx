@@ -9,7 +9,7 @@ function Save({ wb }: { wb: Workbench }) {
   return (
     <span class={`wb-save wb-save-${save.kind}`} data-save={save.kind} title={wb.sync.status.value}>
       <i aria-hidden="true" />
-      {wb.readOnly.value === "ended" ? t("lost") : wb.sync.status.value}
+      <span>{wb.readOnly.value === "ended" ? t("lost") : wb.sync.status.value}</span>
     </span>
   );
 }
@@ -29,6 +29,13 @@ function Progress({ wb }: { wb: Workbench }) {
   const n = wb.timeline.value.segments.length;
   const errors = wb.errors.value.length;
   const warnings = wb.warnings.value.length;
+  const [look, found] = errors
+    ? ["wb-bad", t("problemsCount", { n: errors })]
+    : warnings
+      ? ["wb-warn", t("warningsCount", { n: warnings })]
+      : n === 0 && wb.timeline.value.screening.verdict !== "unusable"
+        ? ["wb-neutral", t("nothingCut")]
+        : ["wb-good", t("noProblems")];
   return (
     <span class="wb-progress">
       <progress max={100} value={wb.percent.value} aria-label={t("timeline")} />
@@ -37,15 +44,11 @@ function Progress({ wb }: { wb: Workbench }) {
       </span>
       <button
         type="button"
-        class={errors ? "wb-chip wb-bad" : warnings ? "wb-chip wb-warn" : "wb-chip wb-good"}
+        class={`wb-chip ${look}`}
         title={`${t("nextProblem")} (${wb.keyOf("problem")})`}
         onClick={() => wb.nextProblem()}
       >
-        {errors
-          ? t("problemsCount", { n: errors })
-          : warnings
-            ? t("warningsCount", { n: warnings })
-            : t("noProblems")}
+        {found}
       </button>
     </span>
   );
@@ -55,13 +58,14 @@ function Worth({ wb }: { wb: Workbench }) {
   const { assignment, brief } = wb;
   const mine = clock(Math.max(brief.active_seconds, wb.sync.activeSeconds.value));
   const median = brief.median_active_seconds;
+  const pace = median === null ? t("paceMine", { mine }) : t("pace", { median: clock(median), mine });
   return (
     <span class="wb-worth">
       <strong title={t("earn", { price: money(assignment.price_cents, assignment.currency) })}>
         {money(assignment.price_cents, assignment.currency)}
       </strong>
-      <span class="wb-figure">
-        {median === null ? t("paceMine", { mine }) : t("pace", { median: clock(median), mine })}
+      <span class="wb-figure" title={pace}>
+        {pace}
       </span>
     </span>
   );

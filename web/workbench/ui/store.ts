@@ -418,13 +418,19 @@ export class Workbench {
 
   private lastProblem = "";
 
-  goTo(finding: { index: number; frame: number | null; detail: string; field?: string }): void {
+  goTo(finding: {
+    index: number;
+    frame: number | null;
+    detail: string;
+    field?: string;
+    severity?: Finding["severity"];
+  }): void {
     const segment = this.timeline.value.segments[finding.index];
     if (segment) this.select(segment.id, finding.frame === null);
     if (finding.frame !== null) void this.seek(finding.frame);
     if (finding.field === "start_frame") this.edge.value = "start";
     if (finding.field === "end_frame") this.edge.value = "end";
-    this.say(finding.detail, true);
+    this.say(finding.detail, finding.severity !== "warning");
   }
 
   /** Zooms so that `frame` stays where it is. */

@@ -111,6 +111,7 @@ const ENGLISH = {
   columnTo: "To",
   problems: "Problems",
   noProblems: "No problems",
+  nothingCut: "Nothing cut yet",
   problemsCount: "{n} to mend",
   warningsCount: "{n} to check",
   nextProblem: "Next problem",
