@@ -76,11 +76,9 @@ def open_workbench(page: Page) -> None:
     page.locator(".wb-stage[data-state=ready]").wait_for()
     if not page.locator(".wb-list tr[data-segment]").count():
         cut(page)
-    for key in ("Home", "ArrowUp", "ArrowUp", "ArrowUp"):
-        page.keyboard.press(key)
-        page.wait_for_timeout(300)  # the picture
+    page.locator(".wb-list tr[data-segment]").nth(2).click()
     page.locator(".wb-save[data-save=saved]").wait_for()
-    page.wait_for_timeout(1500)  # the filmstrip
+    page.wait_for_timeout(1500)  # its picture, and the filmstrip
 
 
 def cut(page: Page) -> None:
@@ -209,10 +207,9 @@ def small(png: bytes, is_film: bool) -> bytes:
     """The picture with as many colours as its size allows."""
     whole = Image.open(io.BytesIO(png)).convert("RGB")
     colours, most = (FILM_COLOURS, FILM_BYTES) if is_film else (COLOURS, LARGEST_BYTES)
-    way = Image.Quantize.MEDIANCUT if is_film else Image.Quantize.MAXCOVERAGE
     while True:
         out = io.BytesIO()
-        few = whole.quantize(colours, method=way, dither=Image.Dither.NONE)
+        few = whole.quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         few.save(out, "PNG", optimize=True)
         if out.tell() <= most or colours <= 8:
             return out.getvalue()
