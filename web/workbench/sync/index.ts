@@ -24,6 +24,10 @@ import { Tab, type Channel, type Locks } from "./tab.ts";
 import { differenceInWords, saveInWords } from "./words.ts";
 import { browser, overFetch, type Answer, type Ask, type World } from "./world.ts";
 
+/** Dispatched on the window before the page hides or another tab takes over: fields in which
+ * somebody types make an edit of it now. */
+export const FINISH_TYPING = "workbench:finish-typing";
+
 /** The server's no, in its own words. */
 export class Refusal extends Error {
   readonly status: number;
@@ -211,6 +215,7 @@ class Opened implements Sync {
   }
 
   flush(): Promise<boolean> {
+    finishTyping();
     return this.outbox.flush();
   }
 
@@ -315,6 +320,7 @@ class Opened implements Sync {
   private async leaving(): Promise<void> {
     // The page stops taking edits; what it has is written down here, and sent if that is quick.
     await this.ready;
+    finishTyping();
     this.elsewhere.value = true;
     await this.journal.settled();
   }
@@ -396,6 +402,11 @@ class Opened implements Sync {
   }
 
   private leave(): void {
+    finishTyping();
     if (!this.finished && this.tab.held) this.outbox.leave();
   }
+}
+
+function finishTyping(): void {
+  if (typeof window !== "undefined") window.dispatchEvent(new Event(FINISH_TYPING));
 }

@@ -4,9 +4,11 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Flag, Hands, Segment } from "../contract.ts";
 import type { Edge } from "../model/commands.ts";
+import { FINISH_TYPING } from "../sync/index.ts";
 import { FrameField } from "./FrameField.tsx";
 import { ScreeningPanel } from "./ScreeningPanel.tsx";
 import type { Workbench } from "./store.ts";
+import { PAUSE_MS, TypedText } from "./TypedText.tsx";
 import { t } from "./words.ts";
 
 // Focus is moved before the next key can arrive: a letter typed right after Enter belongs to the
@@ -190,12 +192,10 @@ function Description({ wb, segment, locked }: { wb: Workbench; segment: Segment;
   const commitNow = useRef(commit);
   commitNow.current = commit;
   useEffect(() => {
-    const hide = (): void => commitNow.current();
-    window.addEventListener("pagehide", hide);
-    document.addEventListener("visibilitychange", hide);
+    const hide = (): void => commitNow.current(); // the page hides, another tab takes over
+    window.addEventListener(FINISH_TYPING, hide);
     return () => {
-      window.removeEventListener("pagehide", hide);
-      document.removeEventListener("visibilitychange", hide);
+      window.removeEventListener(FINISH_TYPING, hide);
       commitNow.current();
     };
   }, []);
@@ -236,7 +236,7 @@ function Description({ wb, segment, locked }: { wb: Workbench; segment: Segment;
     setOpen(true);
     setActive(-1);
     window.clearTimeout(timer.current);
-    timer.current = window.setTimeout(() => commitNow.current(), 400);
+    timer.current = window.setTimeout(() => commitNow.current(), PAUSE_MS);
   };
   return (
     <div class="wb-field wb-describe">
@@ -319,24 +319,13 @@ function Flags({ wb, flags }: { wb: Workbench; flags: readonly Flag[] }) {
           <li key={flag.id} data-flag={flag.id}>
             <FrameField label={t("from")} value={flag.start_frame} disabled={locked} onCommit={(frame) => wb.reflag(flag.id, { start_frame: frame })} />
             <FrameField label={t("to")} value={flag.end_frame - 1} disabled={locked} onCommit={(frame) => wb.reflag(flag.id, { end_frame: frame + 1 })} />
-            <input
-              type="text"
-              maxLength={200}
-              aria-label={t("flagNote")}
-              placeholder={t("flagNote")}
+            <TypedText
               value={flag.note}
-              readOnly={locked}
-              onChange={(event) => {
-                const note = event.currentTarget.value.trim();
-                if (note !== flag.note) wb.reflag(flag.id, { note });
-              }}
-              onKeyDown={(event) => {
-                if (event.key === "Enter" || event.key === "Escape") {
-                  event.stopPropagation();
-                  event.preventDefault();
-                  event.currentTarget.blur();
-                }
-              }}
+              onCommit={(note) => wb.reflag(flag.id, { note })}
+              maxLength={200}
+              locked={locked}
+              label={t("flagNote")}
+              placeholder={t("flagNote")}
             />
             <button type="button" class="wb-icon" aria-label={t("removeFlag")} disabled={locked} onClick={() => wb.unflag(flag.id)}>×</button>
           </li>

@@ -3,6 +3,7 @@
 import type { Verdict } from "../contract.ts";
 import { FrameField } from "./FrameField.tsx";
 import type { Workbench } from "./store.ts";
+import { TypedText } from "./TypedText.tsx";
 import { named, t } from "./words.ts";
 
 const VERDICTS: readonly Verdict[] = ["usable", "usable_with_issues", "unusable"];
@@ -66,12 +67,11 @@ export function ScreeningPanel({ wb }: { wb: Workbench }) {
           </label>
           <label class="wb-field">
             <span>{t("note")}</span>
-            <input
-              type="text"
-              maxLength={1000}
+            <TypedText
               value={screening.note}
-              readOnly={locked}
-              onChange={(event) => wb.screen({ note: event.currentTarget.value.trim() })}
+              onCommit={(note) => wb.screen({ note })}
+              maxLength={1000}
+              locked={locked}
             />
           </label>
         </div>
