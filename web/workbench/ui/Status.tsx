@@ -9,7 +9,7 @@ function Save({ wb }: { wb: Workbench }) {
   return (
     <span class={`wb-save wb-save-${save.kind}`} data-save={save.kind} title={wb.sync.status.value}>
       <i aria-hidden="true" />
-      <span>{wb.readOnly.value === "ended" ? t("lost") : wb.sync.status.value}</span>
+      <span>{wb.readOnly.value === "ended" && save.kind !== "lost" ? t("lost") : wb.sync.status.value}</span>
     </span>
   );
 }
@@ -120,6 +120,28 @@ export function Header({ wb }: { wb: Workbench }) {
   );
 }
 
+/** The states of a claim that may be claimed again. */
+const GIVEN_UP = new Set<string>(["expired", "returned"]);
+
+/** What somebody can do whose claim is over: keep the work as a file, claim the task again. */
+function Rescue({ wb }: { wb: Workbench }) {
+  const reclaim = (): void =>
+    void wb.sync.reclaim().then(
+      (id) => location.assign(location.pathname.replace(/\d+(?=\/?$)/, String(id))),
+      (error: Error) => wb.say(error.message, true),
+    );
+  return (
+    <>
+      <button type="button" onClick={() => wb.sync.download()}>
+        {t("download")}
+      </button>
+      <button type="button" onClick={reclaim}>
+        {t("reclaim")}
+      </button>
+    </>
+  );
+}
+
 /** What needs a decision: the lease ends, or nothing can be changed. */
 export function Banners({ wb }: { wb: Workbench }) {
   const lease = wb.sync.lease.value;
@@ -153,25 +175,13 @@ export function Banners({ wb }: { wb: Workbench }) {
       {readOnly === "lost" && (
         <div class="wb-banner wb-bad" role="alert">
           <span>{t("readOnlyLost")}</span>
-          <button type="button" onClick={() => wb.sync.download()}>
-            {t("download")}
-          </button>
-          <button
-            type="button"
-            onClick={() =>
-              void wb.sync.reclaim().then(
-                (id) => location.assign(location.pathname.replace(/\d+(?=\/?$)/, String(id))),
-                (error: Error) => wb.say(error.message, true),
-              )
-            }
-          >
-            {t("reclaim")}
-          </button>
+          <Rescue wb={wb} />
         </div>
       )}
       {readOnly === "ended" && (
         <div class="wb-banner" role="status">
           <span>{t("readOnlyEnded", { state: named(wb.assignment.state) })}</span>
+          {GIVEN_UP.has(wb.assignment.state) && <Rescue wb={wb} />}
           <a href={wb.home}>{t("back")}</a>
         </div>
       )}
