@@ -223,6 +223,7 @@ def test_a_statement_is_downloaded_and_verified_with_the_program_beside_it(
     page = browser.get("/work/statements/").content.decode()
     for kind in ("pdf", "csv", "json"):
         assert f'href="/work/statements/{statement.pk}.{kind}"' in page
+    assert f"<code>{statement.hash}</code>" in page  # what the verifier prints is compared with it
     pdf = browser.get(f"/work/statements/{statement.pk}.pdf")
     assert pdf.content.startswith(b"%PDF")
     assert browser.get(f"/work/statements/{statement.pk}.xls").status_code == 404
