@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 
@@ -138,7 +139,9 @@ Visitor = Callable[[Connection, Figures], Awaitable[None]]
 
 def drive(port: int, visits: list[Visitor], *, clients: int, keep: bool = True) -> Figures:
     """Let `clients` connections work off the visits, each taking the next when it is done."""
-    return asyncio.run(_drive(port, visits, clients, keep))
+    # In a thread of its own: the caller's may run a loop already, as a browser's tests do.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, _drive(port, visits, clients, keep)).result()
 
 
 async def _drive(port: int, visits: list[Visitor], clients: int, keep: bool) -> Figures:
