@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as django_settings
+from django.contrib.staticfiles import finders
 from django.test import Client
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+from pytest_django import Settings
+
+from tests.browser.desk import CLIP_FRAMES, Desk, OpenTask, task_on
+from videos.demo_clips import KINDS, write_clip
 
 if TYPE_CHECKING:  # models can be imported only once Django is set up
     from pytest_django.live_server_helper import LiveServer
@@ -54,7 +61,7 @@ def sign_in(live_server: LiveServer, context: BrowserContext) -> SignIn:
     def enter(person: User | Contractor, into: BrowserContext | None = None) -> None:
         client = Client()
         client.force_login(getattr(person, "user", person))  # type: ignore[arg-type]
-        cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+        cookie = client.cookies[django_settings.SESSION_COOKIE_NAME]
         (into or context).add_cookies(
             [{"name": cookie.key, "value": cookie.value, "url": live_server.url}]
         )
@@ -75,3 +82,52 @@ def page(page: Page) -> Any:
     page.on("console", heard)
     yield page
     assert wrong == []
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "regular.mp4"
+    write_clip(path, KINDS["regular"], seconds=CLIP_FRAMES / 30, size=(320, 180))
+    return path
+
+
+@pytest.fixture
+def media_root(tmp_path: Path, settings: Settings) -> Path:
+    backend = "django.core.files.storage.FileSystemStorage"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "media": {"BACKEND": backend, "OPTIONS": {"location": str(tmp_path / "media")}},
+    }
+    return tmp_path / "media"
+
+
+@pytest.fixture
+def open_task(
+    live_server: LiveServer, page: Page, sign_in: SignIn, clip: Path, media_root: Path
+) -> Iterator[OpenTask]:
+    """Opens a claimed task in the workbench; `body` is its draft, `screened` answers first."""
+    from tasks import services
+    from tests import factories
+
+    if finders.find("web/built/workbench.js") is None:
+        pytest.skip("the workbench is not built; run scripts/web build")
+
+    def open_it(*, body: dict[str, Any] | None = None, screened: bool = True) -> Desk:
+        project = factories.project()
+        task_on(clip, project)
+        assignment = factories.claimed(project)
+        if body is not None:
+            services.save_draft(assignment=assignment, body=body, expected_revision=0)
+        sign_in(assignment.contractor)
+        address = f"{live_server.url}/work/assignments/{assignment.pk}/"
+        page.goto(address)
+        desk = Desk(page, address, assignment)
+        desk.ready()
+        if screened and body is None:
+            desk.press("1")
+        return desk
+
+    yield open_it
+    # Nothing of the page may still be under way when the tables are emptied.
+    page.evaluate("window.workbench && workbench.sync.flush().then(() => workbench.sync.dispose())")
+    page.goto("about:blank")

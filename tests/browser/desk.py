@@ -13,6 +13,29 @@ if TYPE_CHECKING:
     from tasks.models import Assignment, Project, Task
 
 OpenTask = Callable[..., "Desk"]
+CLIP_FRAMES = 210  # of the fixture `clip`: 7 s at 30 per second
+
+
+def row(start: int, end: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": f"s{start:06}",
+        "start_frame": start,
+        "end_frame": end,
+        "hands": "right",
+        "action_type": "pour",
+        "description": "Pour water",
+    } | changes
+
+
+def draft(*rows: dict[str, Any]) -> dict[str, Any]:
+    screening = {
+        "verdict": "usable",
+        "reason": "",
+        "note": "",
+        "start_frame": None,
+        "end_frame": None,
+    }
+    return {"version": 1, "segments": list(rows), "screening": screening, "flags": []}
 
 
 def task_on(path: Path, project: Project) -> Task:

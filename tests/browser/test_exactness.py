@@ -48,16 +48,6 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def media_root(tmp_path: Path, settings: Settings) -> Path:
-    backend = "django.core.files.storage.FileSystemStorage"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "media": {"BACKEND": backend, "OPTIONS": {"location": str(tmp_path / "media")}},
-    }
-    return tmp_path / "media"
-
-
-@pytest.fixture
 def open_clip(
     live_server: LiveServer,
     page: Page,

@@ -3,94 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from playwright.sync_api import Page, expect
-from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from tests.browser.desk import Desk, OpenTask, task_on
-from tests.browser.people import SignIn
-from videos.demo_clips import KINDS, write_clip
+from tests.browser.desk import CLIP_FRAMES, Desk, OpenTask, draft, row, task_on
 
 AXE = Path(django_settings.BASE_DIR) / "web/workbench/node_modules/axe-core/axe.min.js"
-BUILT = Path(django_settings.BASE_DIR) / "web/static/web/built/workbench.js"
-CLIP_FRAMES = 210  # 7 s at 30 per second
-
-
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("clip") / "regular.mp4"
-    write_clip(path, KINDS["regular"], seconds=CLIP_FRAMES / 30, size=(320, 180))
-    return path
-
-
-@pytest.fixture
-def media_root(tmp_path: Path, settings: Settings) -> Path:
-    backend = "django.core.files.storage.FileSystemStorage"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "media": {"BACKEND": backend, "OPTIONS": {"location": str(tmp_path / "media")}},
-    }
-    return tmp_path / "media"
-
-
-@pytest.fixture
-def open_task(
-    live_server: LiveServer, page: Page, sign_in: SignIn, clip: Path, media_root: Path
-) -> Iterator[OpenTask]:
-    """Opens a claimed task in the workbench; `body` is its draft, `screened` answers first."""
-    from tasks import services
-    from tests import factories
-
-    if not BUILT.exists():
-        pytest.skip("the workbench is not built; run scripts/web build")
-
-    def open_it(*, body: dict[str, Any] | None = None, screened: bool = True) -> Desk:
-        project = factories.project()
-        task_on(clip, project)
-        assignment = factories.claimed(project)
-        if body is not None:
-            services.save_draft(assignment=assignment, body=body, expected_revision=0)
-        sign_in(assignment.contractor)
-        address = f"{live_server.url}/work/assignments/{assignment.pk}/"
-        page.goto(address)
-        desk = Desk(page, address, assignment)
-        desk.ready()
-        if screened and body is None:
-            desk.press("1")
-        return desk
-
-    yield open_it
-    # Nothing of the page may still be under way when the tables are emptied.
-    page.evaluate("window.workbench && workbench.sync.flush().then(() => workbench.sync.dispose())")
-    page.goto("about:blank")
-
-
-def row(start: int, end: int, **changes: Any) -> dict[str, Any]:
-    return {
-        "id": f"s{start:06}",
-        "start_frame": start,
-        "end_frame": end,
-        "hands": "right",
-        "action_type": "pour",
-        "description": "Pour water",
-    } | changes
-
-
-def draft(*rows: dict[str, Any]) -> dict[str, Any]:
-    screening = {
-        "verdict": "usable",
-        "reason": "",
-        "note": "",
-        "start_frame": None,
-        "end_frame": None,
-    }
-    return {"version": 1, "segments": list(rows), "screening": screening, "flags": []}
 
 
 def whole_task(live_server: LiveServer, page: Page, path: Path, *, segments: int) -> Desk:
@@ -215,7 +138,7 @@ def test_a_moved_key_works_its_old_one_not_and_a_taken_one_is_refused(open_task:
     desk = open_task()
     page = desk.page
     desk.press("F1")
-    split = page.locator("[data-action=split]")
+    split = page.locator("[data-action=split] button")
     split.focus()
     desk.press("Enter", "m")
     expect(page.locator(".wb-told")).to_contain_text("M is taken by “Merge with the next”")

@@ -78,7 +78,8 @@ export class Lease {
     this.offset = Date.parse(claim.server_time) - (asked + heard) / 2;
     this.claim = claim;
     const expiresAt = claim.lease_expires_at === null ? null : Date.parse(claim.lease_expires_at);
-    if (expiresAt !== null && expiresAt !== this.expiresAt)
+    // What is left when the page opens says nothing about how long it was.
+    if (expiresAt !== null && this.expiresAt !== null && expiresAt > this.expiresAt)
       this.length = Math.max(0, expiresAt - this.serverNow());
     this.expiresAt = expiresAt;
     this.ceilingAt = Date.parse(claim.lease_ceiling_at);

@@ -86,8 +86,23 @@ test("a short lease warns at half its time, not all the time", async () => {
   const lease = new Lease(server.ask, world, { over: () => {} });
   lease.take(server.claim(), world.now());
   lease.start();
+  await world.pass(10);
+  lease.visible(); // as a page does that was opened; the answer tells how long a lease is
+  await world.pass(1000);
   assert.equal(lease.state.value.warning, false);
   await world.pass(31_000);
+  assert.equal(lease.state.value.warning, true);
+});
+
+test("a claim that is opened with three minutes left warns at once", async () => {
+  const world = new FakeWorld();
+  const server = new FakeServer(world);
+  server.expiresAt = server.ceilingAt = world.now() + 3 * MINUTE;
+  const lease = new Lease(server.ask, world, { over: () => {} });
+  lease.take(server.claim(), world.now());
+  lease.start();
+  lease.visible();
+  await world.pass(1000);
   assert.equal(lease.state.value.warning, true);
 });
 

@@ -285,7 +285,7 @@ function Help({ wb }: { wb: Workbench }) {
       </p>
       <ul class="wb-keys">
         {ACTIONS.map((action) => (
-          <li key={action}>
+          <li key={action} data-action={action}>
             <span>{actionName(wb, action)}</span>
             {action === "leave" ? (
               <kbd>{keyName("Escape")}</kbd>
@@ -293,7 +293,6 @@ function Help({ wb }: { wb: Workbench }) {
               <button
                 type="button"
                 class={moving === action ? "wb-key wb-key-moving" : "wb-key"}
-                data-action={action}
                 aria-label={`${actionName(wb, action)}: ${keymap.keysOf(action).map(keyName).join(" ")}. ${t("change")}`}
                 onKeyDown={press}
                 onClick={() => {
