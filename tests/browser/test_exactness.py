@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from playwright.sync_api import Page, Route
-from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.people import SignIn

@@ -1,8 +1,11 @@
 // The comparison of the cut at the chosen segment's edge, over the picture.
 
+import type { ComponentChildren } from "preact";
+import { useRef } from "preact/hooks";
 import type { Segment } from "../contract.ts";
 import * as commands from "../model/commands.ts";
 import { BoundaryCompare } from "./BoundaryCompare.tsx";
+import { useHandBack } from "./handBack.ts";
 import { words } from "./mediaWords.ts";
 import type { Workbench } from "./store.ts";
 import { t } from "./words.ts";
@@ -14,12 +17,14 @@ export function ComparePanel({ wb }: { wb: Workbench }) {
   const close = () => void (wb.comparing.value = false);
   if (index < 0) {
     return (
-      <div class="compare-over compare" role="status">
-        <p>{words("compareNothing")}</p>
-        <p>
-          <button type="button" onClick={close}>{words("compareClose")}</button>
-        </p>
-      </div>
+      <Over key="none">
+        <div class="compare" role="status">
+          <p>{words("compareNothing")}</p>
+          <p>
+            <button type="button" onClick={close}>{words("compareClose")}</button>
+          </p>
+        </div>
+      </Over>
     );
   }
   const ends = wb.edge.value === "end";
@@ -36,7 +41,7 @@ export function ComparePanel({ wb }: { wb: Workbench }) {
     );
   };
   return (
-    <div class="compare-over">
+    <Over key="cut">
       <BoundaryCompare
         table={wb.table}
         url={wb.links.url}
@@ -49,6 +54,16 @@ export function ComparePanel({ wb }: { wb: Workbench }) {
         onNudge={nudge}
         onClose={close}
       />
+    </Over>
+  );
+}
+
+function Over({ children }: { children: ComponentChildren }) {
+  const panel = useRef<HTMLDivElement>(null);
+  useHandBack(panel);
+  return (
+    <div ref={panel} class="compare-over">
+      {children}
     </div>
   );
 }

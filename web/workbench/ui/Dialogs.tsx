@@ -25,6 +25,7 @@ function Modal({ wb, title, wide = false, children }: { wb: Workbench; title: st
     const before = document.activeElement;
     element.showModal();
     return () => {
+      element.close(); // what is under an open one can't take the focus
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);

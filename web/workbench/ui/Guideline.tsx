@@ -2,7 +2,8 @@
 // becomes elements, never markup: nothing in it can run.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { useHandBack } from "./handBack.ts";
 import type { Workbench } from "./store.ts";
 import { t } from "./words.ts";
 
@@ -57,10 +58,12 @@ export function blocks(markdown: string): ComponentChildren[] {
 
 export function Guideline({ wb }: { wb: Workbench }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), []);
+  const panel = useRef<HTMLElement>(null);
+  useHandBack(panel);
+  useLayoutEffect(() => heading.current?.focus(), []);
   const { guideline } = wb.brief;
   return (
-    <aside class="wb-guideline" aria-label={t("guideline")}>
+    <aside ref={panel} class="wb-guideline" aria-label={t("guideline")}>
       <div class="wb-panel-head">
         <h2 tabIndex={-1} ref={heading}>
           {guideline.title} <small>{t("guidelineVersion", { n: guideline.version })}</small>

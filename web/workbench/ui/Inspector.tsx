@@ -18,8 +18,21 @@ export function Inspector({ wb }: { wb: Workbench }) {
   const segment = wb.chosen.value;
   const { screening, flags } = wb.timeline.value;
   const asking = screening.verdict === null || wb.changingVerdict.value;
+  // The question and the button that opens it again stand in each other's place: the focus of one
+  // goes to the other, unless it came from nowhere: then single keys are wanted again.
+  const box = useRef<HTMLElement>(null);
+  const asked = useRef(asking);
+  const had = useRef(false);
+  const hasFocus = (): boolean => box.current?.querySelector(".wb-screening:not([data-by-key]), .wb-verdict")?.contains(document.activeElement) ?? false;
+  had.current = hasFocus(); // before this render takes it away
+  useLayoutEffect(() => {
+    if (asked.current === asking) return;
+    asked.current = asking;
+    if (had.current && !hasFocus())
+      box.current?.querySelector<HTMLElement>(".wb-screening [aria-pressed=true], .wb-verdict button")?.focus();
+  }, [asking]);
   return (
-    <section class="wb-inspector" aria-label={segment ? t("segment", { n: wb.chosenIndex.value + 1 }) : t("noSegment")}>
+    <section ref={box} class="wb-inspector" aria-label={segment ? t("segment", { n: wb.chosenIndex.value + 1 }) : t("noSegment")}>
       {asking ? (
         <ScreeningPanel wb={wb} />
       ) : (

@@ -1,5 +1,6 @@
 // The first question about a video: is it fit to annotate? 1, 2, 3 answer it.
 
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Verdict } from "../contract.ts";
 import { FrameField } from "./FrameField.tsx";
 import type { Workbench } from "./store.ts";
@@ -15,6 +16,15 @@ const REASONS = [
 export function ScreeningPanel({ wb }: { wb: Workbench }) {
   const { screening } = wb.timeline.value;
   const locked = wb.readOnly.value !== null;
+  const reason = useRef<HTMLSelectElement>(null);
+  const { on, n } = wb.focus.value;
+  useLayoutEffect(() => {
+    if (on !== "reason" || n <= wb.focusTaken || !reason.current) return;
+    wb.focusTaken = n;
+    const byKey = document.activeElement === document.body;
+    if (byKey) reason.current.closest<HTMLElement>(".wb-screening")!.dataset["byKey"] = "";
+    reason.current.focus();
+  }, [on, n]);
   const asks = screening.verdict !== null && screening.verdict !== "usable";
   const useRange = (): void => {
     const { flags } = wb.timeline.value;
@@ -41,7 +51,7 @@ export function ScreeningPanel({ wb }: { wb: Workbench }) {
             aria-pressed={screening.verdict === verdict}
             onClick={() => {
               wb.screen({ verdict });
-              wb.changingVerdict.value = verdict !== "usable";
+              wb.askReason(verdict);
             }}
           >
             {screening.verdict === null && <kbd aria-hidden="true">{i + 1}</kbd>} {t(verdict)}
@@ -53,6 +63,7 @@ export function ScreeningPanel({ wb }: { wb: Workbench }) {
           <label class="wb-field">
             <span>{t("reason")}</span>
             <select
+              ref={reason}
               value={screening.reason}
               disabled={locked}
               onChange={(event) => wb.screen({ reason: event.currentTarget.value })}

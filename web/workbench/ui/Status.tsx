@@ -1,6 +1,9 @@
 // The bar at the top: is it saved, how long is it mine, how far am I, what is it worth.
 
+import type { ComponentChildren } from "preact";
+import { useRef } from "preact/hooks";
 import { differenceInWords } from "../sync/words.ts";
+import { useHandBack } from "./handBack.ts";
 import type { Workbench } from "./store.ts";
 import { clock, money, named, t } from "./words.ts";
 
@@ -142,6 +145,16 @@ function Rescue({ wb }: { wb: Workbench }) {
   );
 }
 
+function Banner({ look, role, children }: { look: string; role: "alert" | "status"; children: ComponentChildren }) {
+  const banner = useRef<HTMLDivElement>(null);
+  useHandBack(banner);
+  return (
+    <div ref={banner} class={look} role={role}>
+      {children}
+    </div>
+  );
+}
+
 /** What needs a decision: the lease ends, or nothing can be changed. */
 export function Banners({ wb }: { wb: Workbench }) {
   const lease = wb.sync.lease.value;
@@ -150,7 +163,7 @@ export function Banners({ wb }: { wb: Workbench }) {
   return (
     <div class="wb-banners">
       {readOnly === null && lease.live && lease.warning && lease.secondsLeft !== null && (
-        <div class="wb-banner wb-warn" role="alert">
+        <Banner look="wb-banner wb-warn" role="alert">
           <span>
             {lease.expiresAt !== null && lease.expiresAt >= lease.ceilingAt
               ? t("leaseCeiling", { time: clock(lease.secondsLeft) })
@@ -162,31 +175,31 @@ export function Banners({ wb }: { wb: Workbench }) {
           <button type="button" onClick={() => void wb.sync.extend()}>
             {t("extend")}
           </button>
-        </div>
+        </Banner>
       )}
       {readOnly === "elsewhere" && (
-        <div class="wb-banner wb-warn" role="alert">
+        <Banner look="wb-banner wb-warn" role="alert">
           <span>{t("readOnlyElsewhere")}</span>
           <button type="button" onClick={() => void wb.sync.takeOver()}>
             {t("takeOver")}
           </button>
-        </div>
+        </Banner>
       )}
       {readOnly === "lost" && (
-        <div class="wb-banner wb-bad" role="alert">
+        <Banner look="wb-banner wb-bad" role="alert">
           <span>{t("readOnlyLost")}</span>
           <Rescue wb={wb} />
-        </div>
+        </Banner>
       )}
       {readOnly === "ended" && (
-        <div class="wb-banner" role="status">
+        <Banner look="wb-banner" role="status">
           <span>{t("readOnlyEnded", { state: named(wb.assignment.state) })}</span>
           {GIVEN_UP.has(wb.assignment.state) && <Rescue wb={wb} />}
           <a href={wb.home}>{t("back")}</a>
-        </div>
+        </Banner>
       )}
       {save.kind === "stale" && (
-        <div class="wb-banner wb-warn wb-differences" role="alert">
+        <Banner look="wb-banner wb-warn wb-differences" role="alert">
           <span>{t("differences")}</span>
           <ul>
             {save.differences.map((difference) => (
@@ -201,15 +214,15 @@ export function Banners({ wb }: { wb: Workbench }) {
               </li>
             ))}
           </ul>
-        </div>
+        </Banner>
       )}
       {wb.banner.value !== null && (
-        <div class="wb-banner wb-warn" role="alert">
+        <Banner look="wb-banner wb-warn" role="alert">
           <span>{wb.banner.value}</span>
           <button type="button" onClick={() => (wb.banner.value = null)}>
             {t("dismiss")}
           </button>
-        </div>
+        </Banner>
       )}
     </div>
   );

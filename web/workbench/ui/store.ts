@@ -12,6 +12,7 @@ import type {
   Segment,
   Sync,
   Timeline,
+  Verdict,
 } from "../contract.ts";
 import { api, Offline, Problem, type ActionType, type Assignment, type Brief, type Located } from "../api/client.ts";
 import type { MediaLinks } from "../media/links.ts";
@@ -191,6 +192,12 @@ export class Workbench {
 
   askFocus(on: string): void {
     this.focus.value = { on, n: this.focus.value.n + 1 };
+  }
+
+  /** Without a chosen segment there is no such field, and none may take the focus later on. */
+  private askSegment(field: string): void {
+    if (this.chosen.value) this.askFocus(field);
+    else this.say(t("noSegment"), true);
   }
 
   // --- editing -------------------------------------------------------------------------------
@@ -607,12 +614,12 @@ export class Workbench {
       case "playEdge": return this.playEdge();
       case "loop": return this.loop();
       case "compare": return void (this.comparing.value = !this.comparing.value);
-      case "types": return this.askFocus("type");
+      case "types": return this.askSegment("type");
       case "left":
       case "right":
       case "both":
       case "none": return void this.label({ hands: action });
-      case "describe": return this.askFocus("description");
+      case "describe": return this.askSegment("description");
       case "saveNext": return this.saveNext();
       case "copy": return void this.do((tl) => commands.copyPrevious(tl, this.selected.value));
       case "merge": return void this.do((tl) => commands.merge(tl, this.selected.value));
@@ -639,8 +646,7 @@ export class Workbench {
       const verdict = (["usable", "usable_with_issues", "unusable"] as const)[digit - 1];
       if (!verdict) return false;
       this.screen({ verdict });
-      this.changingVerdict.value = verdict !== "usable"; // the reason is asked next
-      return;
+      return this.askReason(verdict);
     }
     const type = this.types[digit - 1];
     if (!type) return false;
@@ -648,12 +654,18 @@ export class Workbench {
     else this.label({ action_type: type.key });
   }
 
+  /** What is wrong is asked next; a usable video needs no reason. */
+  askReason(verdict: Verdict): void {
+    this.changingVerdict.value = verdict !== "usable";
+    if (verdict !== "usable") this.askFocus("reason");
+  }
+
   /** The next segment, ready to be described. */
   saveNext(): void {
     const active = document.activeElement;
     if (active instanceof HTMLElement) active.blur(); // what was typed becomes an edit
     this.walk(1);
-    this.askFocus("description");
+    this.askSegment("description");
   }
 
   private jumpSeconds(seconds: number): void {
