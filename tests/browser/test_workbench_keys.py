@@ -320,7 +320,7 @@ def test_each_key_of_the_help_does_what_it_says(open_task: OpenTask) -> None:
     desk = open_task(body=THREE)
     page = desk.page
     press("help")(desk)
-    listed = [li.get_attribute("data-action") for li in page.locator(".wb-keys li").all()]
+    listed = [li.get_attribute("data-action") or "" for li in page.locator(".wb-keys li").all()]
     assert sorted(listed) == sorted(CASES)
     page.get_by_role("button", name="Close", exact=True).press("Enter")
     failures = []
