@@ -21,7 +21,7 @@ from videos.problems import NotAvailable
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db]
 
-STAGES = ["screen", "proxy", "filmstrip", "peaks"]
+STAGES = ["screen", "proxy", "filmstrip", "peaks", "large"]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import psutil
@@ -14,49 +15,62 @@ from videos import links, services
 from videos.demo_clips import KINDS, write_clip
 from videos.jobs import JOB_OF_STAGE
 from videos.models import Video, VideoJob
+from videos.problems import NotAvailable
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
 
-def decoders() -> set[int]:
-    """Process ids of decoding processes on this test's files, whoever started them."""
-    found = set()
-    for process in psutil.process_iter(["cmdline", "status"]):
-        if process.info["status"] != psutil.STATUS_ZOMBIE and "videos.decoder" in (
-            process.info["cmdline"] or ()
-        ):
-            found.add(process.pid)
+def decoders(worker: Worker) -> list[psutil.Process]:
+    """The decoding processes of this worker; other runs on the machine have theirs."""
+    found = []
+    for process in psutil.Process(worker.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it may end while we look
+            if "videos.decoder" in process.cmdline():
+                found.append(process)
     return found
+
+
+def runs(process: psutil.Process) -> bool:
+    """False when it is gone or only waits to be reaped."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def state(video: Video, stage: str) -> str:
     return VideoJob.objects.get(video=video, stage=stage).state
 
 
-@pytest.mark.parametrize("stage", ["probe", "screen", "proxy", "filmstrip", "peaks"])
+@pytest.mark.parametrize("stage", ["probe", "screen", "proxy", "filmstrip", "peaks", "large"])
 def test_a_killed_worker_leaves_nothing_half_made_and_the_sweep_finishes(
     stage: str, broker: Broker, worker_process: Worker, tmp_path: Path
 ) -> None:
     path = tmp_path / "clip.mp4"
-    write_clip(path, KINDS["regular"], seconds=8)
+    size = (1280, 720) if stage == "large" else (640, 360)
+    write_clip(path, KINDS["regular"], seconds=8, size=size)
     with path.open("rb") as file:
         video = services.register_video(actor=None, file=file)
     if stage != "probe":
         services.probe(video.pk)
         VideoJob.objects.exclude(stage__in=["probe", stage]).delete()
-    artefacts = Path(settings.MEDIA_ROOT) / "artefacts" / str(video.pk)
-    others = decoders()
+        VideoJob.objects.get_or_create(video=video, stage=stage)
+    artefacts = Path(settings.MEDIA_ROOT) / "artefacts" / str(video.pk) / stage
 
     worker_process.start()
     JOB_OF_STAGE[stage].delay(video.pk)
     eventually(lambda: state(video, stage) == "running", what=f"{stage} to begin")
-    eventually(lambda: bool(decoders() - others), what="its decoder", within=5)
-    ours = decoders() - others
+    eventually(lambda: bool(decoders(worker_process)), what="its decoder")
+    ours = decoders(worker_process)
     worker_process.kill()
-    eventually(lambda: not decoders() & ours, what="the decoder to die with its worker", within=5)
+    eventually(lambda: not any(map(runs, ours)), what="the decoder to die with its worker")
 
     job = VideoJob.objects.get(video=video, stage=stage)
     assert (job.state, job.result) == ("running", None)  # nothing half made is visible
+    assert [p for p in artefacts.rglob("*") if p.is_file()] == []
+    if stage in links.KINDS:
+        with pytest.raises(NotAvailable):
+            links.key_of(Video.objects.get(), stage)
     assert Video.objects.get().frame_count == (None if stage == "probe" else 240)
     broker.restart()  # and the message is lost as well
 
@@ -71,6 +85,5 @@ def test_a_killed_worker_leaves_nothing_half_made_and_the_sweep_finishes(
     assert job.attempts == 2
     if stage == "probe":
         assert Video.objects.get().state == "ready"
-    if stage in ("proxy", "peaks"):
-        made = [p for p in artefacts.rglob("*") if p.is_file() and p.parent.parent.name == stage]
-        assert made == [Path(settings.MEDIA_ROOT) / links.key_of(Video.objects.get(), stage)]
+    made = {str(p.relative_to(settings.MEDIA_ROOT)) for p in artefacts.rglob("*") if p.is_file()}
+    assert made == set(job.result["files"].values())  # type: ignore[index]
