@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from videos import processing, uploads
+from videos import processing, registrations, uploads
 from videos.rules import STAGE_LIMITS
 
 MARGIN = 120  # seconds over the sandbox's own time-out, for download and upload
@@ -80,11 +80,21 @@ JOB_OF_STAGE = {
 }
 
 
+@shared_task(name="videos.register_rows", soft_time_limit=3300, time_limit=3400)
+def register_rows(registration_id: int) -> None:
+    """Register the videos of a registration, for some minutes; then whoever waited has a turn."""
+    if registrations.carry_out(registration_id):
+        register_rows.delay(registration_id)
+
+
 @shared_task(name="videos.sweep")
 def sweep() -> int:
     """Send messages for jobs that wait or whose worker died; give old uploads up."""
     uploads.abandon_old()
+    registering = registrations.due()
+    for registration_id in registering:
+        register_rows.delay(registration_id)
     due = processing.due_jobs()
     for video_id, stage in due:
         JOB_OF_STAGE[stage].delay(video_id)
-    return len(due)
+    return len(registering) + len(due)

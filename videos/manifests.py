@@ -3,38 +3,47 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
 
 from videos.problems import InvalidManifest
-from videos.rules import VIDEO_SUFFIXES
+from videos.rules import is_video
 
 COLUMNS = ("key", "path", "title")
 
 
-def read_manifest(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a `.csv` (with a header) or `.jsonl` file, in order.
+def read_manifest(file: IO[bytes], name: str) -> Iterator[dict[str, Any]]:
+    """The rows of a file called `name`: `.csv` (with a header) or `.jsonl`, in order.
 
     Raises `InvalidManifest`, naming the line, when the file itself cannot be read as rows.
     """
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix.lower() == ".csv":
-                yield from _csv(file)
-            else:
-                yield from _json_lines(file)
+        match PurePosixPath(name).suffix.lower():
+            case ".csv":
+                yield from _csv(text)
+            case ".jsonl" | ".ndjson":
+                yield from _json_lines(text)
+            case _:
+                raise InvalidManifest("A manifest is a .csv or a .jsonl file.")
     except UnicodeDecodeError as error:
-        raise InvalidManifest(f"{path.name} is not UTF-8 text.") from error
+        raise InvalidManifest(f"{name} is not UTF-8 text.") from error
+    finally:
+        text.detach()  # whoever opened the file closes it
 
 
 def _csv(file: Any) -> Iterator[dict[str, Any]]:
     reader = csv.DictReader(file)
     if not {"key", "path"} & set(reader.fieldnames or ()):
         raise InvalidManifest("The first line must name the columns: key or path, and title.")
-    for row in reader:
-        yield {name: row[name] for name in COLUMNS if row.get(name)}
+    try:
+        for row in reader:
+            yield {name: row[name] for name in COLUMNS if row.get(name)}
+    except csv.Error as error:
+        raise InvalidManifest(f"Line {reader.line_num} is not CSV: {error}.") from error
 
 
 def _json_lines(file: Any) -> Iterator[dict[str, Any]]:
@@ -53,5 +62,5 @@ def _json_lines(file: Any) -> Iterator[dict[str, Any]]:
 def rows_of_folder(folder: Path) -> Iterator[dict[str, Any]]:
     """One row per video file in `folder`, recursively, by name."""
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
+        if path.is_file() and is_video(path.name):
             yield {"path": str(path.relative_to(folder))}

@@ -5,7 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Now
 
 from videos.timetable import FrameTimes
@@ -202,6 +205,10 @@ class VideoJob(models.Model):
                 condition=models.Q(state="running"),
                 name="video_job_running",
             ),
+            GinIndex(  # of small documents: the library is searched by the codes in them
+                OpClass(KeyTransform("warnings", "result"), name="jsonb_path_ops"),
+                name="video_job_warnings",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -300,3 +307,189 @@ class Upload(models.Model):
     @property
     def part_count(self) -> int:
         return -(-self.size_bytes // self.part_bytes)
+
+
+class Registration(models.Model):
+    """Many videos to be registered, row by row, by whichever worker is free.
+
+    Claimed like a `VideoJob`, with a lease and a fencing number. What becomes of a row is committed
+    together with its video and with the counts here: a worker that dies loses the row it was at,
+    and the next one goes on there.
+    """
+
+    class Kind(models.TextChoices):
+        MANIFEST = "manifest"  # rows that somebody wrote down
+        PREFIX = "prefix"  # every video below a folder of the storage: listed by the job
+        FOLDER = "folder"  # every video below a folder of the machine that a command runs on
+        FILES = "files"  # files of a form: registered while they arrived, kept as a report
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    ENDED = (State.DONE, State.FAILED, State.CANCELLED)
+
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    name = models.CharField(max_length=512, help_text="The file, the prefix or the folder.")
+    folder = models.CharField(
+        max_length=4096,
+        blank=True,
+        help_text="What paths are relative to, on the command's machine.",
+    )
+    by_worker = models.BooleanField(
+        default=True, help_text="False when the command that began it carries it out."
+    )
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    total = models.PositiveIntegerField(null=True, help_text="Rows; null until a prefix is listed.")
+    registered_count = models.PositiveIntegerField(default=0)
+    refused_count = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0, help_text="Fencing number of the last claim.")
+    failures = models.PositiveIntegerField(default=0, help_text="In a row, without a row done.")
+    error = models.CharField(max_length=1000, blank=True)
+    due_at = models.DateTimeField(db_default=Now())
+    told_at = models.DateTimeField(null=True, help_text="When the sweep last sent a message.")
+    running_until = models.DateTimeField(null=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(state__in=["queued", "running"]),
+                name="video_registration_open",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(
+                    state__in=["queued", "running", "done", "failed", "cancelled"],
+                    kind__in=["manifest", "prefix", "folder", "files"],
+                ),
+                name="video_registration_state_and_kind_are_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="running", running_until__isnull=False)
+                | (~models.Q(state="running") & models.Q(running_until__isnull=True)),
+                name="video_registration_running_has_a_lease",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    state__in=["done", "failed", "cancelled"], finished_at__isnull=False
+                )
+                | models.Q(state__in=["queued", "running"], finished_at__isnull=True),
+                name="video_registration_ended_has_its_instant",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="done")
+                | models.Q(
+                    total=models.F("registered_count") + models.F("refused_count"), error=""
+                ),
+                name="video_registration_done_counts_every_row",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="failed") | models.Q(error__gt=""),
+                name="video_registration_failed_says_why",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.kind} {self.name}: {self.done_count}/{self.total} {self.state}"
+
+    @property
+    def done_count(self) -> int:
+        """Rows that are registered or refused."""
+        return self.registered_count + self.refused_count
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in self.ENDED
+
+
+class RegistrationRow(models.Model):
+    """One row of a registration and what became of it."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        REGISTERED = "registered"  # as `video`
+        REFUSED = "refused"  # `problem` and `detail` say why
+
+    registration = models.ForeignKey(Registration, on_delete=models.CASCADE, related_name="rows")
+    number = models.PositiveIntegerField(help_text="1-based, without the header.")
+    key = models.TextField(blank=True, help_text="An object that is in storage already.")
+    path = models.TextField(blank=True, help_text="A file, relative to the registration's folder.")
+    title = models.TextField(blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    video = models.OneToOneField(
+        Video, null=True, on_delete=models.PROTECT, related_name="registration_row"
+    )
+    problem = models.CharField(max_length=64, blank=True, help_text="Its slug.")
+    detail = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["registration", "number"], name="registration_row_one_per_number"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="waiting", video__isnull=True, problem="")
+                | models.Q(state="registered", video__isnull=False, problem="")
+                | models.Q(state="refused", video__isnull=True, problem__gt=""),
+                name="registration_row_says_what_became_of_it",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["registration", "number"],
+                condition=models.Q(state="waiting"),
+                name="registration_row_waiting",
+            ),
+            models.Index(
+                fields=["registration", "number"],
+                condition=models.Q(state="refused"),
+                name="registration_row_refused",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.registration_id}/{self.number} {self.name}: {self.state}"
+
+    @property
+    def name(self) -> str:
+        """What the row named: a key or a path; empty when it named nothing."""
+        return self.key or self.path
+
+
+class ScreeningFigures(models.Model):
+    """The screening's measures as columns, so that thresholds are compared in the database.
+
+    Derived from the result of the stage `screen`, in the same transaction. Medians are over the
+    samples of the video; see `videos.screening.Measures`.
+    """
+
+    video = models.OneToOneField(
+        Video, primary_key=True, on_delete=models.CASCADE, related_name="figures"
+    )
+    sharpness = models.FloatField(null=True, help_text="Median.")
+    mean = models.FloatField(null=True, help_text="Median.")
+    black = models.FloatField(null=True, help_text="Median.")
+    clipped = models.FloatField(null=True, help_text="Median.")
+    plain = ArrayField(models.FloatField(), default=list, help_text="Of each sample.")
+    seconds = ArrayField(models.FloatField(), default=list, help_text="Of each sample.")
+    change = ArrayField(
+        models.FloatField(null=True), default=list, help_text="Each sample against the one before."
+    )
+    shake = models.FloatField(null=True, help_text="Median.")
+    shake_count = models.PositiveIntegerField(default=0, help_text="Bursts that were measured.")
+    speech_share = models.FloatField(
+        null=True, help_text="Of the sound; null when there was nothing to hear or point to."
+    )
+
+    def __str__(self) -> str:
+        return f"screening figures of {self.video_id}"

@@ -6,6 +6,7 @@ about what is displayed (edit lists). The packets do not.
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -88,9 +89,8 @@ def probe(path: str | Path) -> Probe:
 
 def _packet_times(
     container: InputContainer, stream: VideoStream
-) -> tuple[list[int], list[int], int]:
-    pts: list[int] = []
-    durations: list[int] = []
+) -> tuple[array[int], array[int], int]:
+    pts, durations = array("q"), array("q")  # a list takes five times the memory
     hidden = 0
     try:
         for packet in container.demux(stream):
@@ -114,7 +114,7 @@ def _packet_times(
     return pts, durations, hidden
 
 
-def _table(pts: list[int], durations: list[int], base: Fraction) -> tuple[FrameTimes, int]:
+def _table(pts: array[int], durations: array[int], base: Fraction) -> tuple[FrameTimes, int]:
     ticks = np.array(pts, dtype=np.int64)
     order = np.argsort(ticks, kind="stable")
     ticks = ticks[order]

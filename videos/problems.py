@@ -73,3 +73,18 @@ class NothingLarger(Problem):
 class UploadRefused(Problem):
     slug, status = "upload-refused", 422
     title = "The upload does not match what was announced."
+
+
+class RegistrationHasEnded(Problem):
+    slug, status = "registration-has-ended", 409
+    title = "This registration has ended."
+
+
+class RegistrationIsOpen(Problem):
+    slug, status = "registration-is-open", 409
+    title = "This registration is under way or waits for its turn."
+
+
+class RegistrationIsElsewhere(Problem):
+    slug, status = "registration-is-elsewhere", 409
+    title = "The files of this registration are on the machine of the command that began it."

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import logging
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,22 +17,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
 
 from annotation_platform.clock import database_now
 from events.services import record
-from videos import fingerprint, queries, rules, storage
+from videos import fingerprint, leases, queries, rules, screening, storage
 from videos.container import UnreadableVideo
-from videos.models import FrameHash, Video, VideoJob
+from videos.models import FrameHash, ScreeningFigures, Video, VideoJob
 from videos.sandbox import StageFailed, run_isolated
 
 logger = logging.getLogger(__name__)
 
 SWEEP_BATCH = 200
 TELL_AGAIN_SECONDS = 120
-LEASE_SECONDS = 60
-HEARTBEAT_SECONDS = 15
 DERIVED_STAGES = ("screen", "proxy", "filmstrip")
 
 
@@ -117,7 +114,7 @@ def _claim(video_id: int, stage: str) -> Claim | None:
         job.state = VideoJob.State.RUNNING
         job.attempts += 1
         job.started_at = now
-        job.running_until = now + timedelta(seconds=LEASE_SECONDS)
+        job.running_until = now + timedelta(seconds=leases.LEASE_SECONDS)
         job.told_at = None  # if we die, the sweep should say so at once
         job.save(
             update_fields=[
@@ -135,7 +132,7 @@ def _claim(video_id: int, stage: str) -> Claim | None:
 def _carry_out(claim: Claim) -> None:
     try:
         with (
-            _heartbeat(claim),
+            leases.kept(_held(claim)),
             storage.local_copy(claim.video.key) as source,
             tempfile.TemporaryDirectory(prefix="video-") as name,
         ):
@@ -169,30 +166,10 @@ def _check_source(source: Path, video: Video) -> None:
         raise StageFailed(f"Storage holds {size} bytes of it, {video.size_bytes} were registered.")
 
 
-@contextmanager
-def _heartbeat(claim: Claim) -> Iterator[None]:
-    """Renew the lease while the work goes on, so that it can be short and a death soon noticed."""
-    done = threading.Event()
-
-    def beat() -> None:
-        try:
-            while not done.wait(HEARTBEAT_SECONDS):
-                try:
-                    VideoJob.objects.filter(
-                        pk=claim.job_id, attempts=claim.attempt, state=VideoJob.State.RUNNING
-                    ).update(running_until=database_now() + timedelta(seconds=LEASE_SECONDS))
-                except DatabaseError:
-                    connection.close()  # the next beat tries a new one
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=beat, name=f"heartbeat-{claim.job_id}", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+def _held(claim: Claim) -> QuerySet[VideoJob]:
+    return VideoJob.objects.filter(
+        pk=claim.job_id, attempts=claim.attempt, state=VideoJob.State.RUNNING
+    )
 
 
 def _options(claim: Claim) -> dict[str, Any]:
@@ -222,11 +199,7 @@ def _upload(claim: Claim, folder: Path) -> dict[str, str]:
 def _still_ours(claim: Claim) -> Iterator[VideoJob | None]:
     """The locked row, or None when another worker has taken over meanwhile."""
     with transaction.atomic():
-        yield (
-            VideoJob.objects.select_for_update()
-            .filter(pk=claim.job_id, attempts=claim.attempt, state=VideoJob.State.RUNNING)
-            .first()
-        )
+        yield _held(claim).select_for_update().first()
 
 
 def _finish(claim: Claim, result: dict[str, Any]) -> bool:
@@ -240,6 +213,7 @@ def _finish(claim: Claim, result: dict[str, Any]) -> bool:
                 return False
         if claim.stage == VideoJob.Stage.SCREEN:
             _remember_hashes(claim.video.pk, result)
+            remember_figures(claim.video.pk, screening.Measures.of(result["measures"]))
         job.state = VideoJob.State.DONE
         job.result = result
         job.error = ""
@@ -274,6 +248,24 @@ def _remember_hashes(video_id: int, result: dict[str, Any]) -> None:
                 "video": found.video_id,
             }
         )
+
+
+def remember_figures(video_id: int, measures: screening.Measures) -> None:
+    """Keep the measures as columns too: other thresholds are then a question to the database."""
+    heard = measures.speech_share if measures.speech_frame is not None else None
+    figures = {
+        "sharpness": screening.median(measures.sharpness),
+        "mean": screening.median(measures.mean),
+        "black": screening.median(measures.black),
+        "clipped": screening.median(measures.clipped),
+        "plain": measures.plain,
+        "seconds": measures.seconds,
+        "change": measures.change,
+        "shake": screening.median(measures.shake),
+        "shake_count": len(measures.shake),
+        "speech_share": heard,
+    }
+    ScreeningFigures.objects.update_or_create(video_id=video_id, defaults=figures)
 
 
 def _apply_probe(video_id: int, table: bytes, found: dict[str, Any]) -> bool:

@@ -139,7 +139,6 @@ class _Writer:
     ) -> None:
         self._out = out
         self._times = times
-        self._place = {int(pts): i for i, pts in enumerate(times.pts)}
         self._next = 0
         self._last: VideoFrame | None = None
         context = source.codec_context
@@ -149,8 +148,7 @@ class _Writer:
         self._report = ProxyReport(len(times), *self._size, has_audio=False)
 
     def show(self, frame: VideoFrame) -> None:
-        assert frame.pts is not None
-        place = self._place.get(frame.pts)
+        place = self._times.frame_of(frame.pts)
         if place is None or place < self._next:
             return  # the table does not know it, or it comes twice
         if frame.is_corrupt:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from videos import fingerprint, screening
 from videos.models import Video, VideoJob
@@ -106,18 +108,53 @@ def warnings(video: Video, thresholds: Mapping[str, float] | None = None) -> lis
 def warned_of(
     videos: QuerySet[Video], code: str, thresholds: Mapping[str, float] | None = None
 ) -> QuerySet[Video]:
-    """Those of `videos` with the warning `code`, by the library's or a project's thresholds."""
+    """Those of `videos` with the warning `code`, by the library's or a project's thresholds.
+
+    By a project's it is `screening.judge` once more, as a condition of the database: no video is
+    read. A test holds the two against each other.
+    """
+    stored = VideoJob.objects.filter(result__warnings__contains=[{"code": code}]).values("video")
     if not thresholds or code not in screening.JUDGED:
-        warned = VideoJob.objects.filter(result__warnings__contains=[{"code": code}])
-        return videos.filter(pk__in=warned.values("video"))
-    screens = VideoJob.objects.filter(stage=VideoJob.Stage.SCREEN)
-    some = videos.defer("frame_times").prefetch_related(None)
-    found = [
-        video.pk
-        for video in some.prefetch_related(Prefetch("jobs", screens)).iterator(chunk_size=500)
-        if code in {warning["code"] for warning in warnings(video, thresholds)}
-    ]
-    return videos.filter(pk__in=found)
+        return videos.filter(pk__in=stored)
+    limits = asdict(screening.Thresholds.of(thresholds))
+    condition = _JUDGED_IN_SQL[code]
+    # Positions, because what surrounds it has parameters of its own.
+    names = re.findall(r"%\((\w+)\)s", condition)
+    text = re.sub(r"%\(\w+\)s", "%s::float8", condition)
+    judged = RawSQL(  # our own text; the numbers are parameters
+        f"SELECT f.video_id FROM videos_screeningfigures f WHERE {text}",
+        [limits[name] for name in names],
+    )
+    # Screened before there were measures: what was warned of then.
+    return videos.filter(Q(pk__in=judged) | Q(figures__isnull=True, pk__in=stored))
+
+
+_DARK = "(f.mean < %(dark_below)s OR f.black > %(black_share_above)s)"
+_BRIGHT = "(f.mean > %(bright_above)s OR f.clipped > %(clipped_share_above)s)"
+_GLARE = f"coalesce({_DARK} OR {_BRIGHT}, false)"
+_COVERED = """coalesce((
+    SELECT count(*) FILTER (WHERE p > %(covered_plain_above)s)::float8 / nullif(count(*), 0)
+    FROM unnest(f.plain) AS p
+) > %(covered_share_above)s, false)"""
+_FROZEN = """coalesce((
+    SELECT max(span) FROM (
+        SELECT max(s) - min(s) AS span FROM (
+            SELECT s, count(*) FILTER (WHERE c IS NULL OR c >= %(frozen_below)s)
+                      OVER (ORDER BY n) AS run
+            FROM unnest(f.seconds, f.change) WITH ORDINALITY AS sample(s, c, n)
+        ) AS samples GROUP BY run
+    ) AS runs
+), 0) >= %(frozen_seconds)s"""
+# `screening.judge`, code by code; its order decides what silences what.
+_JUDGED_IN_SQL = {
+    "dark": _DARK,
+    "over_exposed": _BRIGHT,
+    "covered": f"NOT {_GLARE} AND {_COVERED}",
+    "blurred": f"NOT {_GLARE} AND NOT {_COVERED} AND f.sharpness < %(blurred_below)s",
+    "frozen": _FROZEN,
+    "shaken": "f.shake_count >= 3 AND f.shake > %(shaken_above)s",
+    "speech": "f.speech_share > %(speech_share_above)s",
+}
 
 
 def frame_times_document(video: Video) -> dict[str, Any]:

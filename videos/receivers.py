@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from events.services import receives
-from videos.jobs import JOB_OF_STAGE
+from videos.jobs import JOB_OF_STAGE, register_rows
 
 
 @receives("video.registered")
@@ -22,3 +22,9 @@ def start_derived_stages(event_id: int, subject_id: int, data: dict[str, Any]) -
 @receives("video.rerun_requested")
 def run_again(event_id: int, subject_id: int, data: dict[str, Any]) -> None:
     JOB_OF_STAGE[data["stage"]].delay(subject_id)
+
+
+@receives("registration.begun", "registration.resumed")
+def register_in_the_background(event_id: int, subject_id: int, data: dict[str, Any]) -> None:
+    if data["by_worker"]:
+        register_rows.delay(subject_id)

@@ -73,6 +73,11 @@ def source_key(sha256: str, filename: str) -> str:
     return f"{SOURCE_PREFIX}{sha256}{suffix if suffix in VIDEO_SUFFIXES else '.bin'}"
 
 
+def is_video(key: str) -> bool:
+    """Whether a name looks like that of a video."""
+    return PurePosixPath(key).suffix.lower() in VIDEO_SUFFIXES
+
+
 def is_usable_key(key: str) -> bool:
     """Whether a manifest may name `key`: relative, plain, and not one of our own artefacts."""
     path = PurePosixPath(key)

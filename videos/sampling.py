@@ -32,14 +32,13 @@ class Sample:
 
 def keyframes(path: Path, times: FrameTimes) -> list[int]:
     """The displayed frames that can be decoded by themselves, in order. Reads packets only."""
-    place = _places(times)
     with open_video(path) as (container, stream):
         found = {
-            place[packet.pts]
+            times.frame_of(packet.pts)
             for packet in _packets(container, stream)
-            if packet.is_keyframe and not packet.is_discard and packet.pts in place
+            if packet.is_keyframe and not packet.is_discard
         }
-    return sorted(found)
+    return sorted(frame for frame in found if frame is not None)
 
 
 def evenly(items: Sequence[int], most: int) -> list[int]:
@@ -51,16 +50,17 @@ def evenly(items: Sequence[int], most: int) -> list[int]:
 
 def decode_keyframes(path: Path, times: FrameTimes, wanted: Sequence[int]) -> Iterator[Sample]:
     """Decode only the keyframes `wanted` (frame numbers from :func:`keyframes`), in order."""
-    place, chosen = _places(times), set(wanted)
+    chosen = set(wanted)
     with open_video(path) as (container, stream):
         stream.codec_context.skip_frame = "NONKEY"
         for packet in _packets(container, stream):
             flush = packet.size == 0
-            if not flush and not (packet.is_keyframe and place.get(packet.pts) in chosen):
+            if not flush and not (packet.is_keyframe and times.frame_of(packet.pts) in chosen):
                 continue
             for frame in _decoded(packet):
-                if frame.pts in place and place[frame.pts] in chosen:
-                    yield Sample(place[frame.pts], [frame])
+                at = times.frame_of(frame.pts)
+                if at is not None and at in chosen:
+                    yield Sample(at, [frame])
 
 
 def decode_bursts(
@@ -107,13 +107,12 @@ def _burst(
 
 def decode_every(path: Path, times: FrameTimes, wanted: Sequence[int]) -> Iterator[Sample]:
     """Decode everything and yield the frames `wanted`: for files with few keyframes."""
-    place, chosen = _places(times), set(wanted)
+    chosen = set(wanted)
     with open_video(path) as (container, stream):
         stream.thread_type = "AUTO"
         for frame in decode_displayed(container, stream):
-            at = place.get(frame.pts) if frame.pts is not None else None
-            if at in chosen:
-                assert at is not None
+            at = times.frame_of(frame.pts)
+            if at is not None and at in chosen:
                 yield Sample(at, [frame])
 
 
@@ -121,10 +120,6 @@ def grey(frame: VideoFrame, width: int, height: int) -> Grey:
     """The picture's brightness as (height, width) uint8, 0 black … 255 white (full range)."""
     picture = frame.to_ndarray(format="gray", width=width, height=height, interpolation="AREA")
     return picture.astype(np.uint8, copy=False)
-
-
-def _places(times: FrameTimes) -> dict[int, int]:
-    return {int(pts): i for i, pts in enumerate(times.pts)}
 
 
 def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Any]:

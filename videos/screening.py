@@ -133,12 +133,12 @@ class Screening:
         return {
             "samples": len(m.frames),
             "summary": {
-                "sharpness": _median(m.sharpness),
-                "mean": _median(m.mean),
-                "black": _median(m.black),
-                "clipped": _median(m.clipped),
-                "plain": _median(m.plain),
-                "shake": _median(m.shake),
+                "sharpness": median(m.sharpness),
+                "mean": median(m.mean),
+                "black": median(m.black),
+                "clipped": median(m.clipped),
+                "plain": median(m.plain),
+                "shake": median(m.shake),
             },
             "measures": m.as_dict(),
             "warnings": [asdict(w) for w in self.warnings],
@@ -231,12 +231,12 @@ def judge(m: Measures, limits: Thresholds) -> list[Finding]:
     found: list[Finding] = []
 
     def below(code: str, message: str, values: Sequence[float], limit: float) -> None:
-        value = _median(values)
+        value = median(values)
         if value is not None and value < limit:
             found.append(Finding(code, message, _worst(m, values, low=True), value, limit))
 
     def above(code: str, message: str, values: Sequence[float], limit: float) -> None:
-        value = _median(values)
+        value = median(values)
         if value is not None and value > limit:
             found.append(Finding(code, message, _worst(m, values, low=False), value, limit))
 
@@ -256,7 +256,7 @@ def judge(m: Measures, limits: Thresholds) -> list[Finding]:
         # A covered lens is blurred too; saying so twice helps nobody.
         below("blurred", "The picture is out of focus.", m.sharpness, limits.blurred_below)
     _judge_freeze(m, limits, found)
-    shaken = _median(m.shake)
+    shaken = median(m.shake)
     if shaken is not None and len(m.shake) >= 3 and shaken > limits.shaken_above:
         frame = m.shake_frames[int(np.argmax(m.shake))]
         text = "The camera shakes."
@@ -338,7 +338,8 @@ def _short(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def _median(values: Sequence[float]) -> float | None:
+def median(values: Sequence[float]) -> float | None:
+    """None of nothing."""
     return float(np.median(values)) if values else None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from videos import queries
-from videos.models import Video, VideoJob
+from videos.models import Registration, RegistrationRow, Video, VideoJob
 
 
 class VideoJobSerializer(serializers.ModelSerializer[VideoJob]):
@@ -88,35 +88,60 @@ class DirectUploadSerializer(serializers.Serializer[Any]):
     parts = UploadPartSerializer(many=True)
 
 
-class ManifestRowSerializer(serializers.Serializer[Any]):
-    key = serializers.CharField(max_length=512, help_text="An object that is in storage already.")
-    title = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
+class RegistrationSerializer(serializers.ModelSerializer[Registration]):
+    """A registration of many videos and how far it is."""
+
+    name = serializers.CharField(
+        read_only=True, help_text="Of the file, the prefix or the folder that it is of."
+    )
+    total = serializers.IntegerField(
+        read_only=True, allow_null=True, help_text="Rows; null until a prefix is listed."
+    )
+    done_count = serializers.IntegerField(read_only=True, help_text="Registered and refused rows.")
+
+    class Meta:
+        model = Registration
+        fields = [
+            "id", "kind", "name", "state", "total", "done_count", "registered_count",
+            "refused_count", "error", "created_by", "created_at", "finished_at",
+        ]  # fmt: skip
+        read_only_fields = fields
 
 
-class ManifestSerializer(serializers.Serializer[Any]):
-    rows = ManifestRowSerializer(many=True, allow_empty=False)
+class RegistrationRowSerializer(serializers.ModelSerializer[RegistrationRow]):
+    """One row and what became of it."""
 
-    def validate_rows(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        if len(rows) > MAX_ROWS:
-            raise serializers.ValidationError(
-                f"At most {MAX_ROWS} rows at once; use the command line for more."
-            )
-        return rows
+    row = serializers.IntegerField(source="number", read_only=True, help_text="1-based.")
+    name = serializers.CharField(read_only=True, help_text="The key or path that it named.")
+    problem = serializers.CharField(read_only=True, help_text="Its slug; empty unless refused.")
 
-
-MAX_ROWS = 500
-
-
-class RefusedRowSerializer(serializers.Serializer[Any]):
-    row = serializers.IntegerField(help_text="1-based.")
-    name = serializers.CharField()
-    problem = serializers.CharField()
-    detail = serializers.CharField()
+    class Meta:
+        model = RegistrationRow
+        fields = ["row", "name", "title", "state", "video", "problem", "detail"]
+        read_only_fields = fields
 
 
-class ManifestOutcomeSerializer(serializers.Serializer[Any]):
-    registered = VideoSerializer(many=True)
-    refused = RefusedRowSerializer(many=True)
+class NamedRowSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField(help_text="An object that is in storage already.")
+    title = serializers.CharField(required=False, default="", allow_blank=True)
+
+
+class BeginRegistrationSerializer(serializers.Serializer[Any]):
+    """Exactly one of `rows`, `prefix` and `manifest`."""
+
+    rows = NamedRowSerializer(many=True, required=False)
+    prefix = serializers.CharField(
+        required=False, help_text="Every video below this folder of the storage."
+    )
+    manifest = serializers.FileField(
+        required=False,
+        help_text="A .csv (with a header) or .jsonl file with key and title, as multipart.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) != 1:
+            raise serializers.ValidationError("Give exactly one of rows, prefix and manifest.")
+        return attrs
 
 
 class FrameTimesSerializer(serializers.Serializer[Any]):

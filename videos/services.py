@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -11,7 +10,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.files.base import File
 from django.db import IntegrityError, transaction
 
-from annotation_platform.api.problems import InvalidInput, Problem
+from annotation_platform.api.problems import InvalidInput
 from annotation_platform.clock import database_now
 from events.services import record
 from videos import rules, storage
@@ -19,10 +18,8 @@ from videos.models import Video, VideoJob
 from videos.problems import (
     EmptyFile,
     InvalidKey,
-    InvalidManifest,
     JobIsRunning,
     NothingLarger,
-    NotInStorage,
     VideoAlreadyRegistered,
     VideoIsRetired,
     VideoNotProbed,
@@ -32,10 +29,10 @@ from videos.proxy import HEIGHT
 from videos.screening import Thresholds
 
 __all__ = [
-    "Manifest",
-    "RefusedRow",
+    "Source",
+    "enter",
+    "measured",
     "probe",
-    "register_manifest",
     "register_video",
     "rerun",
     "restore",
@@ -64,6 +61,26 @@ def register_video(
     Raises `VideoAlreadyRegistered` (same content or same key, also among retired videos),
     `NotInStorage`, `InvalidKey`, `EmptyFile`. Exactly one of `file` and `key` is to be given.
     """
+    source = measured(file=file, key=key)
+    with transaction.atomic():
+        return enter(actor=actor, source=source, title=title)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Content that is in storage and may become a video."""
+
+    key: str
+    name: str  # what to make a title of
+    sha256: str
+    size_bytes: int
+
+
+def measured(*, file: IO[bytes] | File[bytes] | None = None, key: str | None = None) -> Source:
+    """The slow half of registering: read the content once, and store it if it is a `file`.
+
+    No row is written; done twice, the second changes nothing. Raises what `register_video` does.
+    """
     if (file is None) == (key is None):
         raise TypeError("Give either a file or a key.")
     if file is not None:
@@ -72,18 +89,25 @@ def register_video(
         _refuse_duplicate(sha256)
         key = rules.source_key(sha256, name)
         storage.save_as(key, file, size)
-    else:
-        assert key is not None
-        sha256, size = _measure_stored(key)
-        name = key
-        _refuse_duplicate(sha256)
+        return Source(key, name, sha256, size)
+    assert key is not None
+    sha256, size = _measure_stored(key)
+    _refuse_duplicate(sha256)
+    return Source(key, key, sha256, size)
+
+
+def enter(*, actor: AbstractBaseUser | None, source: Source, title: str = "") -> Video:
+    """The quick half: row, waiting probe and event, in the caller's transaction.
+
+    Raises `VideoAlreadyRegistered` when somebody else was faster; the transaction can go on.
+    """
     try:
         with transaction.atomic():
             video = Video.objects.create(
-                key=key,
-                title=(title.strip() or rules.title_of(name))[:200],
-                sha256=sha256,
-                size_bytes=size,
+                key=source.key,
+                title=(title.strip() or rules.title_of(source.name))[:200],
+                sha256=source.sha256,
+                size_bytes=source.size_bytes,
                 created_by_id=actor.pk if actor is not None else None,
             )
             VideoJob.objects.create(video=video, stage=VideoJob.Stage.PROBE)
@@ -91,10 +115,15 @@ def register_video(
                 "video.registered",
                 actor=actor,
                 subject=video,
-                data={"key": key, "sha256": sha256, "size_bytes": size, "title": video.title},
+                data={
+                    "key": source.key,
+                    "sha256": source.sha256,
+                    "size_bytes": source.size_bytes,
+                    "title": video.title,
+                },
             )
     except IntegrityError:
-        _refuse_duplicate(sha256)  # somebody else was faster
+        _refuse_duplicate(source.sha256)
         raise
     return video
 
@@ -108,20 +137,14 @@ def _measure(file: IO[bytes] | File[bytes]) -> tuple[str, int]:
 
 def _measure_stored(key: str) -> tuple[str, int]:
     if not rules.is_usable_key(key):
-        raise InvalidKey(f"{key!r} is not a plain, relative key outside our own folders.")
+        raise InvalidKey(f"{key[:200]!r} is not a plain, relative key outside our own folders.")
     existing = Video.objects.filter(key=key).first()
     if existing is not None:
         raise VideoAlreadyRegistered(
             f"{key} is registered as video {existing.pk}.", video=existing.pk
         )
-    media = storage.media()
-    try:
-        if not media.exists(key):
-            raise NotInStorage(f"{key} is not in storage.")
-        with media.open(key, "rb") as stored:
-            return _measure(stored)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise NotInStorage(f"{key} is not a file in storage.") from error
+    with storage.opened(key) as stored:
+        return _measure(stored)
 
 
 def _refuse_duplicate(sha256: str) -> None:
@@ -130,72 +153,6 @@ def _refuse_duplicate(sha256: str) -> None:
         raise VideoAlreadyRegistered(
             f"Its content is that of video {existing.pk} ({existing.title}).", video=existing.pk
         )
-
-
-@dataclass(frozen=True)
-class RefusedRow:
-    """One row of a manifest that was not registered, and why."""
-
-    row: int  # 1-based, without the header
-    name: str
-    problem: str  # the slug of the problem
-    detail: str
-
-
-@dataclass
-class Manifest:
-    """What became of a manifest."""
-
-    registered: list[Video] = field(default_factory=list)
-    refused: list[RefusedRow] = field(default_factory=list)
-
-
-def register_manifest(
-    *,
-    actor: AbstractBaseUser | None,
-    rows: Iterable[Mapping[str, Any]],
-    folder: Path | None = None,
-    on_progress: Callable[[int, str, Video | RefusedRow], None] | None = None,
-) -> Manifest:
-    """Register many videos, row by row: a refused row does not undo the others.
-
-    Arguments:
-        rows: each with `key` (an object in storage) or `path` (a local file), and maybe `title`.
-        folder: what paths are relative to; None refuses paths (requests from outside).
-        on_progress: called after each row with its number, its name and what became of it.
-    """
-    outcome = Manifest()
-    for number, row in enumerate(rows, start=1):
-        name = str(row.get("key") or row.get("path") or "")
-        result: Video | RefusedRow
-        try:
-            with transaction.atomic():
-                result = _register_row(actor=actor, row=row, folder=folder)
-            outcome.registered.append(result)
-        except Problem as problem:
-            result = RefusedRow(number, name, problem.slug, problem.detail or problem.title)
-            outcome.refused.append(result)
-        if on_progress is not None:
-            on_progress(number, name, result)
-    return outcome
-
-
-def _register_row(
-    *, actor: AbstractBaseUser | None, row: Mapping[str, Any], folder: Path | None
-) -> Video:
-    title = str(row.get("title") or "")
-    if row.get("key"):
-        return register_video(actor=actor, key=str(row["key"]), title=title)
-    if not row.get("path"):
-        raise InvalidManifest("The row names neither a key nor a path.")
-    if folder is None:
-        raise InvalidManifest("Paths are for the command line; name a key in storage.")
-    path = folder / str(row["path"])
-    try:
-        with path.open("rb") as file:
-            return register_video(actor=actor, file=file, title=title)
-    except OSError as error:
-        raise NotInStorage(f"{row['path']}: {error.strerror}.") from error
 
 
 def rerun(
@@ -208,8 +165,8 @@ def rerun(
     """Have a stage done again, e.g. with other screening thresholds.
 
     What the stage made before stays in use until the new result replaces it. Raises
-    `VideoIsRetired`, `JobIsRunning`, `VideoNotProbed` and, for parameters that the stage does not
-    know, `InvalidInput`. The stage `screen` takes `{"thresholds": {…}}` (see
+    `VideoIsRetired`, `JobIsRunning`, `VideoNotProbed`, `NothingLarger` and, for parameters that the
+    stage does not know, `InvalidInput`. The stage `screen` takes `{"thresholds": {…}}` (see
     `screening.Thresholds`), `proxy` takes `{"height": 480}`.
     """
     _check_parameters(stage, parameters or {})
@@ -219,6 +176,8 @@ def rerun(
             raise VideoIsRetired()
         if stage != VideoJob.Stage.PROBE and locked.frame_count is None:
             raise VideoNotProbed()
+        if stage == VideoJob.Stage.LARGE and min(locked.display_size or (0,)) <= HEIGHT:
+            raise NothingLarger()
         job, _ = VideoJob.objects.select_for_update().get_or_create(video=locked, stage=stage)
         if job.state == VideoJob.State.RUNNING:
             raise JobIsRunning(f"{stage} is running now; wait for it to end.")
@@ -239,7 +198,7 @@ def rerun(
     return job
 
 
-def want_large(*, actor: AbstractBaseUser, video: Video) -> VideoJob:
+def want_large(*, actor: AbstractBaseUser | None, video: Video) -> VideoJob:
     """Have the proxy of 720 lines made, once: asked again it is the same job. No event if it is.
 
     For whoever may see the video; the caller has decided that. A job that failed is tried again.

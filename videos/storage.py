@@ -11,8 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from botocore.exceptions import ClientError
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
+
+from videos.problems import NotInStorage
 
 CHUNK = 1024 * 1024
 
@@ -89,6 +92,30 @@ def local_copy(key: str) -> Iterator[Path]:
         with storage.open(key, "rb") as remote, path.open("wb") as local:
             shutil.copyfileobj(remote, local, CHUNK)
         yield path
+
+
+@contextmanager
+def opened(key: str) -> Iterator[File[bytes]]:
+    """The object's bytes. Raises `NotInStorage` when it is not there or may not be read.
+
+    What may pass (storage cannot be reached) stays the exception that it is.
+    """
+    storage = media()
+    try:
+        if not storage.exists(key):
+            raise NotInStorage(f"{key} is not in storage.")
+        with storage.open(key, "rb") as stored:
+            yield stored
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise NotInStorage(f"{key} is not a file in storage.") from error
+    except PermissionError as error:
+        raise NotInStorage(f"{key} may not be read.") from error
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+        if status not in (403, 404):
+            raise
+        why = "may not be read" if status == 403 else "is not in storage"
+        raise NotInStorage(f"{key} {why}.") from error
 
 
 def delete_folder(prefix: str, *, keep: str | None = None) -> None:

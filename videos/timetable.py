@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -134,6 +135,13 @@ class FrameTimes:
         found = int(np.searchsorted(self.pts, ticks.numerator // ticks.denominator, side="right"))
         return max(found - 1, 0)
 
+    def frame_of(self, ticks: int | None) -> int | None:
+        """The frame that appears exactly at `ticks`; None when there is none."""
+        if ticks is None:
+            return None
+        found = bisect_left(self._ticks, ticks)
+        return found if found < len(self.pts) and self._ticks[found] == ticks else None
+
     def nearest_frame(self, seconds: Fraction | float) -> int:
         """The frame whose time is nearest: for times that people or files rounded.
 
@@ -144,6 +152,12 @@ class FrameTimes:
         after = int(np.searchsorted(self.pts, floor, side="right"))
         near = [i for i in (after - 1, after) if 0 <= i < len(self.pts)]
         return min(near, key=lambda i: abs(int(self.pts[i]) - wanted))
+
+    @cached_property
+    def _ticks(self) -> memoryview[int]:
+        # Searched once per packet: a dict of an hour's frames takes twenty times the memory, and
+        # NumPy's search several times the time.
+        return memoryview(self.pts)  # type: ignore[arg-type]  # an array is a buffer
 
     # --- what it looks like --------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import django_filters
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.parsers import JSONParser, MultiPartParser
@@ -17,10 +17,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation_platform.api.idempotency import idempotent
+from annotation_platform.api.pagination import OldestFirst
 from annotation_platform.api.permissions import IsManager
-from annotation_platform.api.problems import NotFound, Problem
-from videos import links, queries, serializers, services, uploads
-from videos.models import Upload, Video
+from annotation_platform.api.problems import InvalidInput, NotFound, Problem
+from videos import links, queries, registrations, serializers, services, uploads
+from videos.models import Registration, RegistrationRow, Upload, Video
 from videos.problems import NotAvailable
 
 
@@ -80,21 +81,6 @@ class VideoViewSet(
         # `action` is not known yet when the request is being made.
         creating = getattr(self, "action_map", {}).get("post") == "create"
         return [MultiPartParser()] if creating else [JSONParser()]
-
-    @extend_schema(
-        request=serializers.ManifestSerializer,
-        responses={200: serializers.ManifestOutcomeSerializer},
-    )
-    @action(detail=False, methods=["post"], pagination_class=None, filterset_class=None)
-    @idempotent
-    def manifest(self, request: Request) -> Response:
-        """Register objects that are in storage already; every refused row is reported."""
-        form = serializers.ManifestSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        outcome = services.register_manifest(
-            actor=_person(request), rows=form.validated_data["rows"]
-        )
-        return Response(serializers.ManifestOutcomeSerializer(outcome).data)
 
     @extend_schema(responses=serializers.FrameTimesSerializer)
     @action(detail=True, url_path="frame-times")
@@ -221,6 +207,89 @@ class UploadViewSet(viewsets.GenericViewSet[Upload]):
         """Give the upload up."""
         uploads.abandon(actor=_person(request), upload=self.get_object())
         return Response(status=204)
+
+
+class RegistrationFilter(django_filters.FilterSet):  # type: ignore[misc]
+    class Meta:
+        model = Registration
+        fields = ["state", "kind"]
+
+
+class RegistrationViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Registration]
+):
+    """Registrations of many videos: begin one, watch it, read what was refused."""
+
+    permission_classes = [IsManager]
+    serializer_class = serializers.RegistrationSerializer
+    filterset_class = RegistrationFilter
+    queryset = Registration.objects.all()
+    lookup_value_regex = r"\d{1,18}"
+    parser_classes = [JSONParser, MultiPartParser]
+
+    @extend_schema(
+        request=serializers.BeginRegistrationSerializer,
+        responses={202: serializers.RegistrationSerializer},
+    )
+    @idempotent
+    def create(self, request: Request) -> Response:
+        """Register many videos in the background: rows, a prefix of the storage, or a manifest.
+
+        The answer comes before anything is read: ask the address in `Location` how far it is.
+        """
+        form = serializers.BeginRegistrationSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        begun = _begin(_person(request), form.validated_data)
+        return Response(
+            self.get_serializer(begun).data,
+            status=202,
+            headers={"Location": request.build_absolute_uri(f"{request.path}{begun.pk}/")},
+        )
+
+    @extend_schema(
+        responses=serializers.RegistrationRowSerializer(many=True),
+        parameters=[OpenApiParameter("state", enum=RegistrationRow.State.values)],
+        filters=False,
+    )
+    @action(detail=True, pagination_class=OldestFirst, filterset_class=None)
+    def rows(self, request: Request, pk: str) -> Response:
+        """What became of each row, in their order; `?state=refused` is the report."""
+        rows = self.get_object().rows.all()
+        if state := request.query_params.get("state"):
+            if state not in RegistrationRow.State.values:
+                raise InvalidInput("There is no such state of a row.")
+            rows = rows.filter(state=state)
+        page: Any = self.paginate_queryset(rows)  # type: ignore[arg-type]
+        return self.get_paginated_response(
+            serializers.RegistrationRowSerializer(page, many=True).data
+        )
+
+    @extend_schema(request=None, responses=serializers.RegistrationSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Stop after the row that is at work now; what is registered stays."""
+        found = registrations.cancel(actor=_person(request), registration=self.get_object())
+        return Response(self.get_serializer(found).data)
+
+    @extend_schema(request=None, responses=serializers.RegistrationSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Go on with one that failed or was cancelled; the rows that are done stay done."""
+        found = registrations.resume(actor=_person(request), registration=self.get_object())
+        return Response(self.get_serializer(found).data)
+
+
+def _begin(person: AbstractBaseUser, wanted: dict[str, Any]) -> Registration:
+    if "prefix" in wanted:
+        return registrations.begin(
+            actor=person, kind=Registration.Kind.PREFIX, name=wanted["prefix"]
+        )
+    if "manifest" in wanted:
+        return registrations.begin_manifest(actor=person, file=wanted["manifest"])
+    rows = wanted["rows"]
+    return registrations.begin(
+        actor=person, kind=Registration.Kind.MANIFEST, name=f"{len(rows)} rows", rows=rows
+    )
 
 
 def _upload_document(upload: Upload) -> dict[str, Any]:

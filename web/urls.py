@@ -55,7 +55,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<int:pk>/thresholds/", videos.thresholds, name="thresholds"),
     path("videos/", videos.videos, name="videos"),
     path("videos/register/", registering.register, name="register-videos"),
-    path("videos/register/refused.csv", registering.refused_rows, name="refused-videos"),
+    path("videos/registrations/<int:pk>/", registering.registration, name="registration"),
+    path(
+        "videos/registrations/<int:pk>/refused.csv",
+        registering.refused_rows,
+        name="refused-videos",
+    ),
+    re_path(
+        r"^videos/registrations/(?P<pk>\d{1,18})/(?P<verb>cancel|resume)/$",
+        registering.move_registration,
+        name="move-registration",
+    ),
     path("videos/act/", videos.act, name="act-on-videos"),
     path("videos/<int:pk>/", videos.video, name="video"),
     path("projects/tasks/", managing.tasks, name="tasks"),

@@ -10,8 +10,16 @@ from annotation_platform.states import Machine, as_markdown, machines
 from tasks.models import Assignment, Submission, Task
 from tasks.transitions import ASSIGNMENT, SUBMISSION, TASK
 from tests import factories
+from videos.models import Registration
+from videos.transitions import REGISTRATION
 
-MODELS = [(TASK, Task), (ASSIGNMENT, Assignment), (SUBMISSION, Submission)]
+MODELS = [
+    (TASK, Task),
+    (ASSIGNMENT, Assignment),
+    (SUBMISSION, Submission),
+    (REGISTRATION, Registration),
+]
+IDS = [machine.name for machine, _ in MODELS]
 
 
 def test_the_page_is_what_the_code_says(project_root: Path) -> None:
@@ -25,17 +33,17 @@ def test_every_move_is_between_known_states_and_every_state_is_reached(machine: 
     assert named - {""} == set(machine.states)
 
 
-@pytest.mark.parametrize(("machine", "model"), MODELS, ids=["task", "assignment", "submission"])
+@pytest.mark.parametrize(("machine", "model"), MODELS, ids=IDS)
 def test_the_model_has_the_machines_states(
-    machine: Machine, model: type[Task | Assignment | Submission]
+    machine: Machine, model: type[Task | Assignment | Submission | Registration]
 ) -> None:
     assert set(model.State.values) == set(machine.states)
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("machine", "model"), MODELS, ids=["task", "assignment", "submission"])
+@pytest.mark.parametrize(("machine", "model"), MODELS, ids=IDS)
 def test_the_database_knows_the_same_moves(
-    machine: Machine, model: type[Task | Assignment | Submission]
+    machine: Machine, model: type[Task | Assignment | Submission | Registration]
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute(

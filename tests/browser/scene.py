@@ -19,6 +19,7 @@ from tests import factories
 from tests.payouts.scenes import Finance, payout_of
 from tests.payouts.test_finance_api import report_of
 from tests.reviews.scene import FAR, GOOD, handed_in
+from videos.registrations import begin, carry_out
 from web.urls import urlpatterns
 
 EVERY_ROLE = [Role.MANAGER, Role.REVIEWER, Role.FINANCE, Role.CONTRACTOR]
@@ -88,6 +89,11 @@ def full() -> Scene:
     appeal(restriction=appealed, text="It was mine.", actor=other.user)
     restrict(contractor=person, cause="Too fast", actor=None, scope=str(project.pk))
     run, payout, report, held_back = _finance()
+    registered = begin(
+        actor=person.user, kind="manifest", name="november.csv", rows=[{"key": "gone.mp4"}]
+    )
+    carry_out(registered.pk)
+    begin(actor=person.user, kind="prefix", name="raw/november")
     return Scene(
         person,
         {
@@ -105,6 +111,8 @@ def full() -> Scene:
             "task": [task.pk],
             "thresholds": [project.pk],
             "video": [task.video_id],
+            "registration": [registered.pk],
+            "refused-videos": [registered.pk],
             "person": [other.pk],
         },
     )

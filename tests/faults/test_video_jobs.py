@@ -10,11 +10,12 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from events.models import Event
 from tests.faults.processes import Broker, Worker, eventually
-from videos import links, services
+from videos import links, registrations, services
 from videos.demo_clips import KINDS, write_clip
-from videos.jobs import JOB_OF_STAGE
-from videos.models import Video, VideoJob
+from videos.jobs import JOB_OF_STAGE, register_rows
+from videos.models import Registration, Video, VideoJob
 from videos.problems import NotAvailable
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
@@ -87,3 +88,41 @@ def test_a_killed_worker_leaves_nothing_half_made_and_the_sweep_finishes(
         assert Video.objects.get().state == "ready"
     made = {str(p.relative_to(settings.MEDIA_ROOT)) for p in artefacts.rglob("*") if p.is_file()}
     assert made == set(job.result["files"].values())  # type: ignore[index]
+
+
+def test_a_worker_killed_while_registering_is_followed_by_one_that_goes_on(
+    broker: Broker, worker_process: Worker
+) -> None:
+    folder = Path(settings.MEDIA_ROOT) / "raw"
+    folder.mkdir()
+    for n in range(400):
+        (folder / f"{n:03}.mp4").write_bytes(f"video {n}".encode() * 5000)
+    (folder / "400.mp4").write_bytes(b"video 0" * 5000)  # the same content once more
+    registration = registrations.begin(actor=None, kind="prefix", name="raw")
+
+    def far() -> Registration:
+        return Registration.objects.get(pk=registration.pk)
+
+    worker_process.start()
+    register_rows.delay(registration.pk)
+    eventually(lambda: far().registered_count > 20, what="some rows")
+    worker_process.kill()
+    stopped = far()
+    assert (stopped.state, stopped.total) == ("running", 401)
+    assert 20 < stopped.registered_count < 400
+    assert Video.objects.count() == stopped.registered_count  # video and row, or neither
+    assert stopped.rows.filter(state="registered").count() == stopped.registered_count
+    broker.restart()  # and the message is lost as well
+
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE videos_registration SET running_until = now() - interval '1 second'")
+    worker_process.with_beat = True
+    worker_process.start()
+    eventually(lambda: far().state == "done", what="the rest after the sweep", within=60)
+    worker_process.stop()
+    ended = far()
+    assert (ended.registered_count, ended.refused_count, ended.attempts) == (400, 1, 2)
+    assert Video.objects.count() == Event.objects.filter(type="video.registered").count() == 400
+    assert [row.problem for row in ended.rows.filter(state="refused")] == [
+        "video-already-registered"
+    ]

@@ -12,7 +12,9 @@ from rest_framework.test import APIClient
 from contractors.models import User
 from tests.videos.files import named
 from videos import services
+from videos.demo_clips import KINDS, write_clip
 from videos.models import Video
+from videos.problems import NothingLarger
 
 pytestmark = pytest.mark.django_db
 
@@ -67,25 +69,10 @@ def test_only_managers(contractor_user: User, manager_user: User) -> None:
     assert [client.get(f"/api/v1/videos/{p}").status_code for p in paths] == [401] * 4
     client.force_authenticate(contractor_user)
     assert [client.get(f"/api/v1/videos/{p}").status_code for p in paths] == [403] * 4
-    for p in ("", "manifest/", "bulk/", f"{video.pk}/retire/", f"{video.pk}/rerun/"):
+    for p in ("", "registrations/", "bulk/", f"{video.pk}/retire/", f"{video.pk}/rerun/"):
         assert client.post(f"/api/v1/videos/{p}").status_code == 403
     video.refresh_from_db()
     assert video.state == "registered"
-
-
-def test_manifest_reports_refusals(api: APIClient, media_root: Path) -> None:
-    (media_root / "a.mp4").write_bytes(b"abc")
-    rows = [{"key": "a.mp4", "title": "T"}, {"key": "gone.mp4"}]
-    body = api.post("/api/v1/videos/manifest/", {"rows": rows}).json()
-    assert [v["title"] for v in body["registered"]] == ["T"]
-    assert body["refused"] == [
-        {
-            "row": 2,
-            "name": "gone.mp4",
-            "problem": "not-in-storage",
-            "detail": "gone.mp4 is not in storage.",
-        }
-    ]
 
 
 def test_frame_times_rebuild_the_table(
@@ -176,6 +163,8 @@ def test_the_command_registers_a_folder_and_reports(
         call_command("register_videos", str(folder / "list.csv"))
     out = capsys.readouterr().out
     assert "refused  a.mp4: Its content is that of video" in out
+    assert "     1/2  refused" in out
+    assert "     2/2  video" in out
     assert "1 registered, 1 refused." in out
     (folder / "list.jsonl").write_text('{"path": "x.mp4"}\nnot json\n')
     with pytest.raises(CommandError, match="Line 2"):
@@ -216,6 +205,32 @@ def test_the_commands_process_and_retire(
     with pytest.raises(CommandError, match="no videos"):
         call_command("process_videos", "999999")
     assert "proxy      done" in capsys.readouterr().out
+
+
+def test_the_command_makes_720_lines_when_asked(
+    register: Callable[[Path], Video], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "big.mp4"
+    write_clip(path, KINDS["regular"], seconds=0.5, size=(1280, 720))
+    video = services.probe(register(path).pk)
+    call_command("process_videos", stage=["large"])
+    assert not video.jobs.filter(stage="large").exists(), "made only when asked for"
+    call_command("process_videos", str(video.pk), stage=["large"])
+    made = video.jobs.get(stage="large")
+    assert made.state == "done"
+    assert made.result is not None
+    assert (made.result["width"], made.result["height"]) == (1280, 720)
+    call_command("process_videos", str(video.pk), stage=["large"])  # again: it is there
+    made.refresh_from_db()
+    assert made.attempts == 1
+    small = tmp_path / "small.mp4"
+    write_clip(small, KINDS["regular"], seconds=0.5)
+    low = services.probe(register(small).pk)
+    with pytest.raises(CommandError, match="1 stages"):
+        call_command("process_videos", str(low.pk), stage=["large"])
+    assert "no larger picture" in capsys.readouterr().out
+    with pytest.raises(NothingLarger):
+        services.rerun(actor=None, video=low, stage="large")
 
 
 def test_thresholds_are_checked_before_they_are_stored(

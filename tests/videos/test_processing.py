@@ -11,7 +11,7 @@ from contractors.models import User
 from events.models import Event
 from tests.faults.processes import eventually
 from tests.videos.files import named
-from videos import processing, services
+from videos import leases, processing, services
 from videos.models import Video, VideoJob
 
 pytestmark = pytest.mark.django_db
@@ -152,13 +152,13 @@ def test_the_lease_is_renewed_while_the_work_goes_on(
     assert claim is not None
     before = VideoJob.objects.get(stage="probe").running_until
     assert before is not None
-    monkeypatch.setattr(processing, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(leases, "HEARTBEAT_SECONDS", 0.02)
 
     def renewed() -> bool:
         until = VideoJob.objects.get(stage="probe").running_until
         return until is not None and until > before
 
-    with processing._heartbeat(claim):
+    with leases.kept(processing._held(claim)):
         eventually(renewed, within=10, what="a renewed lease")
     processing._carry_out(claim)
     job = VideoJob.objects.get(stage="probe")

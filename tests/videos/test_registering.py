@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -84,41 +83,6 @@ def test_missing_and_empty_files_are_refused(manager_user: User, media_root: Pat
     with pytest.raises(EmptyFile):
         services.register_video(actor=manager_user, file=named(b""))
     assert not Video.objects.exists()
-
-
-def test_a_manifest_reports_every_refused_row_and_keeps_the_others(
-    manager_user: User, media_root: Path, tmp_path: Path
-) -> None:
-    (media_root / "raw").mkdir()
-    for name in "abc":
-        (media_root / f"raw/{name}.mp4").write_bytes(name.encode())
-    rows: list[dict[str, Any]] = [
-        {"key": "raw/a.mp4", "title": "Kitchen"},
-        {"key": "raw/missing.mp4"},
-        {"key": "raw/a.mp4"},
-        {"title": "nothing named"},
-        {"key": "../x"},
-        {"path": "local.mp4"},
-        {"key": "raw/b.mp4"},
-    ]
-    outcome = services.register_manifest(actor=manager_user, rows=rows)
-    assert [(v.key, v.title) for v in outcome.registered] == [
-        ("raw/a.mp4", "Kitchen"),
-        ("raw/b.mp4", "b"),
-    ]
-    assert [(r.row, r.problem) for r in outcome.refused] == [
-        (2, "not-in-storage"),
-        (3, "video-already-registered"),
-        (4, "invalid-manifest"),
-        (5, "invalid-key"),
-        (6, "invalid-manifest"),  # paths are for the command line
-    ]
-    (tmp_path / "local.mp4").write_bytes(b"local")
-    again = services.register_manifest(
-        actor=manager_user, rows=[{"path": "local.mp4"}, {"path": "gone.mp4"}], folder=tmp_path
-    )
-    assert [v.title for v in again.registered] == ["local"]
-    assert [r.problem for r in again.refused] == ["not-in-storage"]
 
 
 def test_retire_and_restore_follow_the_frames(manager_user: User) -> None:

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from videos.timetable import FrameTimes
@@ -23,6 +23,7 @@ def regular(count: int, step: int = 1001, start: int = 0, base: Fraction = NTSC)
     return FrameTimes.of(range(start, start + count * step, step), base)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(increasing, st.sampled_from([NTSC, Fraction(1, 90000), Fraction(1, 1000)]))
 def test_packing_loses_nothing(pts: list[int], base: Fraction) -> None:
     times = FrameTimes.of(pts, base)
@@ -135,3 +136,9 @@ def test_an_inflation_bomb_is_refused_without_inflating_it() -> None:
     bomb = zlib.compress(b"\0" * 100_000_000)
     with pytest.raises(ValueError):
         FrameTimes.unpack(bomb, NTSC)
+
+
+def test_a_tick_finds_its_frame_and_nothing_else() -> None:
+    times = FrameTimes.of([5, 7, 100], Fraction(1, 1000))
+    assert [times.frame_of(tick) for tick in (5, 7, 100)] == [0, 1, 2]
+    assert [times.frame_of(tick) for tick in (None, -1, 4, 6, 99, 101)] == [None] * 6

@@ -15,7 +15,9 @@ from tasks.models import Task
 from tasks.services import create_tasks
 from tests import factories
 from tests.web.browsers import LogIn
-from videos.models import Video, VideoJob
+from videos import registrations
+from videos.models import Registration, Video, VideoJob
+from videos.processing import remember_figures
 from videos.screening import Measures, Thresholds, judge
 
 pytestmark = pytest.mark.django_db
@@ -28,6 +30,7 @@ def screened(video: Video, *, sharpness: float) -> None:
         black=[0.0] * 2, clipped=[0.0] * 2, plain=[0.0] * 2, change=[None, 9.0],
     )  # fmt: skip
     warnings = [vars(finding) for finding in judge(measures, Thresholds())]
+    remember_figures(video.pk, measures)
     VideoJob.objects.create(
         video=video,
         stage="screen",
@@ -49,19 +52,26 @@ def titles(answer: Any) -> list[str]:
 def test_only_managers_may_look_and_act(log_in: LogIn) -> None:
     video = factories.video(title="Tea")
     project = factories.project()
+    registration = registrations.begin(
+        actor=None, kind="manifest", name="m.csv", rows=[{"key": "a.mp4"}]
+    )
     pages = [
         "/videos/",
         "/videos/register/",
         f"/videos/{video.pk}/",
+        f"/videos/registrations/{registration.pk}/",
+        f"/videos/registrations/{registration.pk}/refused.csv",
         f"/projects/{project.pk}/thresholds/",
     ]
     for person in (factories.reviewer(), factories.finance(), factories.worker(project)):
         browser = log_in(person)
-        assert [browser.get(page).status_code for page in pages] == [403] * 4
+        assert [browser.get(page).status_code for page in pages] == [403] * 6
         form = {"video": video.pk, "do": "retire", "reason": "x"}
         assert browser.post("/videos/act/", form).status_code == 403
+        assert browser.post("/videos/register/", {"prefix": "raw"}).status_code == 403
+        assert browser.post(f"{pages[3]}cancel/").status_code == 403
     browser = log_in(factories.manager())
-    assert [browser.get(page).status_code for page in pages] == [200] * 4
+    assert [browser.get(page).status_code for page in pages] == [200] * 6
     video.refresh_from_db()
     assert video.state == "ready"
 
@@ -169,31 +179,92 @@ def test_the_list_and_a_video_cost_the_same_however_many_there_are(
     assert answer.content.decode().count('class="sheet"') == 1
 
 
-def test_videos_are_registered_and_every_refused_row_is_told(
-    log_in: LogIn, tmp_path: Path, settings: Settings
-) -> None:
+@pytest.fixture
+def media(tmp_path: Path, settings: Settings) -> Path:
     backend = "django.core.files.storage.FileSystemStorage"
-    media = {"BACKEND": backend, "OPTIONS": {"location": str(tmp_path)}}
-    settings.STORAGES = {**settings.STORAGES, "media": media}
+    own = {"BACKEND": backend, "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = {**settings.STORAGES, "media": own}
+    return tmp_path
+
+
+def test_a_manifest_is_registered_in_the_background_and_its_page_follows(
+    log_in: LogIn, media: Path
+) -> None:
     browser = log_in(factories.manager())
     address = "/videos/register/"
-    for nothing in ({}, {"prefix": "no/where"}):
-        assert browser.post(address, nothing).status_code == 400
-    (tmp_path / "raw").mkdir()
-    (tmp_path / "raw/a.mp4").write_bytes(b"a")
+    for nothing in ({}, {"prefix": "../up"}, {"manifest": SimpleUploadedFile("m.csv", b"x\n")}):
+        refused = browser.post(address, nothing)
+        assert refused.status_code == 400
+        assert 'role="alert"' in refused.content.decode()
+    assert not Registration.objects.exists()
+    (media / "raw").mkdir()
+    (media / "raw/a.mp4").write_bytes(b"a")
     manifest = SimpleUploadedFile("m.csv", b"key,title\nraw/a.mp4,Tea\n=gone.mp4,\n")
-    page = browser.post(address, {"manifest": manifest}, follow=True)
-    assert [title for _, title in page.context["report"]["registered"]] == ["Tea"]
-    assert "=gone.mp4 is not in storage." in page.content.decode()
-    rows = browser.get(f"{address}refused.csv").content.decode().splitlines()
-    assert rows[1:] == ["2,'=gone.mp4,not-in-storage,'=gone.mp4 is not in storage."]
-    again = browser.post(address, {"prefix": "raw"}, follow=True).context["report"]
-    assert [row["problem"] for row in again["refused"]] == ["video-already-registered"]
-    files = [SimpleUploadedFile(f"{n}.mp4", body) for n, body in enumerate((b"b", b"a", b""))]
-    report = browser.post(address, {"files": files}, follow=True).context["report"]
-    assert len(report["registered"]) == 1
-    assert [row["problem"] for row in report["refused"]] == [
-        "video-already-registered", "empty-file",
+    answer = browser.post(address, {"manifest": manifest})
+    registration = Registration.objects.get()
+    mine = f"/videos/registrations/{registration.pk}/"
+    assert (answer.status_code, answer["Location"]) == (302, mine)
+    waiting = browser.get(mine).content.decode()
+    assert "0 of 2 rows done" in waiting
+    assert 'hx-trigger="every 2s"' in waiting
+    registrations.carry_out(registration.pk)
+    ended = browser.get(mine).content.decode()
+    assert "2 of 2 rows done" in ended
+    assert "every 2s" not in ended, "it stops asking by itself"
+    assert "=gone.mp4 is not in storage." in ended
+    assert "=gone.mp4" not in browser.get(f"{mine}?state=registered").content.decode()
+    rows = browser.get(f"{mine}refused.csv").content.decode().splitlines()
+    assert rows == [
+        "row,key,title,problem,detail",
+        "2,'=gone.mp4,,not-in-storage,'=gone.mp4 is not in storage.",
+    ]
+    assert browser.get(address).context["page"].object_list[0] == registration
+
+
+def test_a_prefix_is_cancelled_and_taken_up_again(log_in: LogIn, media: Path) -> None:
+    browser = log_in(factories.manager())
+    (media / "raw").mkdir()
+    (media / "raw/a.mp4").write_bytes(b"a")
+    mine = browser.post("/videos/register/", {"prefix": "raw/"})["Location"]
+    assert "being listed" in browser.get(mine).content.decode()
+    assert "cancelled" in browser.post(f"{mine}cancel/", follow=True).content.decode()
+    assert "Go on with it" in browser.get(mine).content.decode()
+    browser.post(f"{mine}resume/")
+    registrations.carry_out(Registration.objects.get().pk)
+    assert Video.objects.get().key == "raw/a.mp4"
+    told = browser.post(f"{mine}cancel/", follow=True).context["messages"]
+    assert [str(message) for message in told] == ["It is done already."]
+
+
+def test_files_of_a_form_are_registered_at_once_and_reported_alike(
+    log_in: LogIn, media: Path
+) -> None:
+    browser = log_in(factories.manager())
+    files = [SimpleUploadedFile(f"{n}.mp4", body) for n, body in enumerate((b"b", b"b", b""))]
+    page = browser.post("/videos/register/", {"files": files}, follow=True)
+    assert page.context["registration"].state == "done"
+    assert [(row.name, row.problem) for row in page.context["page"]] == [
+        ("0.mp4", ""), ("1.mp4", "video-already-registered"), ("2.mp4", "empty-file"),
     ]  # fmt: skip
-    assert Video.objects.count() == 2
     assert set(VideoJob.objects.values_list("stage", "state")) == {("probe", "waiting")}
+    assert Event.objects.filter(type="registration.done").count() == 1
+
+
+def test_pages_of_registrations_cost_the_same_however_many_rows_there_are(
+    log_in: LogIn, media: Path, django_assert_num_queries: Any
+) -> None:
+    manager = factories.manager()
+    browser = log_in(manager)
+    for count in (1, 60):
+        for n in range(count):
+            (media / f"{count}-{n}.mp4").write_bytes(f"{count}-{n}".encode())
+        rows = [{"key": f"{count}-{n}.mp4"} for n in range(count)]
+        made = registrations.begin(actor=manager, kind="manifest", name="m.csv", rows=rows)
+        registrations.carry_out(made.pk)
+        with django_assert_num_queries(5):  # session, person, registration, count, rows
+            page = browser.get(f"/videos/registrations/{made.pk}/")
+        assert len(page.context["page"]) == min(count, 50)
+    for _ in range(20):
+        registrations.begin(actor=manager, kind="manifest", name="m.csv", rows=rows)
+    with django_assert_num_queries(4):  # session, person, count, registrations
+        assert len(browser.get("/videos/register/").context["page"]) == 22

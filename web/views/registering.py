@@ -3,46 +3,42 @@
 from __future__ import annotations
 
 import csv
-import tempfile
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
-from itertools import islice
-from pathlib import Path
-from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.views.decorators.http import require_GET, require_http_methods
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation_platform.api.problems import Problem
 from contractors.models import User
-from videos import manifests, services, storage
+from videos import registrations
+from videos.models import Registration, RegistrationRow
 from videos.problems import InvalidManifest
 from videos.rules import VIDEO_SUFFIXES
-from videos.serializers import MAX_ROWS
 from web.access import caller, for_roles, show
+from web.pages import chosen, page_of
 
-SESSION_KEY = "registered_videos"
-MANIFEST_BYTES = 1024 * 1024
+STATES = [str(state) for state in RegistrationRow.State.values]
 
 
 @for_roles("manager")
 @require_http_methods(["GET", "POST"])
 def register(request: HttpRequest) -> HttpResponse:
-    """The three ways in, and what became of the last one, every refused row with its reason."""
+    """The three ways in, and what became of the earlier ones."""
     error = ""
     if request.method == "POST":
         try:
-            report = _register(request, caller(request))
+            begun = _register(request, caller(request))
         except Problem as problem:
             error = problem.detail or problem.title
         else:
-            request.session[SESSION_KEY] = report
-            return redirect("register-videos")
+            return redirect("registration", pk=begun.pk)
+    page = page_of(request, Registration.objects.select_related("created_by").order_by("-pk"))
     context = {
-        "report": request.session.get(SESSION_KEY),
+        "page": page,
         "error": error,
-        "most": MAX_ROWS,
+        "prefix": request.POST.get("prefix", ""),
+        "most": registrations.MOST_ROWS,
         "suffixes": ",".join(sorted(VIDEO_SUFFIXES)),
     }
     return show(request, "register_videos.html", context, status=400 if error else 200)
@@ -50,62 +46,62 @@ def register(request: HttpRequest) -> HttpResponse:
 
 @for_roles("manager")
 @require_GET
-def refused_rows(request: HttpRequest) -> HttpResponse:
-    """The refused rows of the last registration as CSV: correct them and send them again."""
-    report = request.session.get(SESSION_KEY) or {"refused": []}
+def registration(request: HttpRequest, pk: int) -> HttpResponse:
+    """How far a registration is, and what became of each row; it asks again until it has ended."""
+    found = get_object_or_404(Registration.objects.select_related("created_by"), pk=pk)
+    wanted = chosen(request, state=STATES)
+    rows = found.rows.filter(**wanted).select_related("video").defer("video__frame_times")
+    context = {
+        "registration": found,
+        "page": page_of(request, rows.order_by("number"), per_page=50),
+        "chosen": wanted,
+        "states": STATES,
+    }
+    return show(request, "registration.html", context)
+
+
+@for_roles("manager")
+@require_GET
+def refused_rows(request: HttpRequest, pk: int) -> HttpResponse:
+    """The refused rows as CSV: correct them and send them again."""
+    found = get_object_or_404(Registration, pk=pk)
+    refused = found.rows.filter(state=RegistrationRow.State.REFUSED).order_by("number")
     response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="refused.csv"'
+    response["Content-Disposition"] = f'attachment; filename="refused-{pk}.csv"'
     out = csv.writer(response)
-    out.writerow(["row", "key", "problem", "detail"])
-    for row in report["refused"]:
-        out.writerow([row["row"], _plain(row["name"]), row["problem"], _plain(row["detail"])])
+    out.writerow(["row", "key", "title", "problem", "detail"])
+    for row in refused.iterator():
+        told = [row.name, row.title, row.problem, row.detail]
+        out.writerow([row.number, *map(_plain, told)])
     return response
+
+
+@for_roles("manager")
+@require_POST
+def move_registration(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    """Cancel or resume."""
+    found = get_object_or_404(Registration, pk=pk)
+    try:
+        if verb == "cancel":
+            registrations.cancel(actor=caller(request), registration=found)
+        else:
+            registrations.resume(actor=caller(request), registration=found)
+    except Problem as problem:
+        messages.error(request, problem.detail or problem.title)
+    return redirect("registration", pk=pk)
 
 
 def _plain(text: str) -> str:
     # A spreadsheet would run what begins like a formula.
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def _register(request: HttpRequest, person: User) -> dict[str, Any]:
+def _register(request: HttpRequest, person: User) -> Registration:
     if files := request.FILES.getlist("files"):
-        return _files(person, files)
+        return registrations.register_files(actor=person, files=files)
     if manifest := request.FILES.get("manifest"):
-        if (manifest.size or 0) > MANIFEST_BYTES:
-            raise InvalidManifest("The manifest is larger than 1 MB; use the command line.")
-        suffix = Path(manifest.name or "").suffix.lower()
-        with tempfile.TemporaryDirectory(prefix="manifest-") as folder:
-            path = Path(folder) / f"manifest{suffix}"
-            path.write_bytes(manifest.read())
-            return _rows(person, manifests.read_manifest(path))
+        return registrations.begin_manifest(actor=person, file=manifest)
     prefix = request.POST.get("prefix", "").strip()
     if not prefix:
         raise InvalidManifest("Choose files, a manifest, or name a folder of the storage.")
-    keys = (k for k in storage.keys_under(prefix) if Path(k).suffix.lower() in VIDEO_SUFFIXES)
-    return _rows(person, ({"key": key} for key in keys))
-
-
-def _rows(person: User, rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    some = list(islice(rows, MAX_ROWS + 1))
-    if len(some) > MAX_ROWS:
-        raise InvalidManifest(f"More than {MAX_ROWS} rows; use the command line for so many.")
-    if not some:
-        raise InvalidManifest("There is no video in it.")
-    outcome = services.register_manifest(actor=person, rows=some)
-    return {
-        "registered": [[video.pk, video.title] for video in outcome.registered],
-        "refused": [asdict(row) for row in outcome.refused],
-    }
-
-
-def _files(person: User, files: list[Any]) -> dict[str, Any]:
-    report: dict[str, Any] = {"registered": [], "refused": []}
-    for number, file in enumerate(files, start=1):
-        try:
-            video = services.register_video(actor=person, file=file)
-            report["registered"].append([video.pk, video.title])
-        except Problem as problem:
-            why = problem.detail or problem.title
-            row = services.RefusedRow(number, str(file.name), problem.slug, why)
-            report["refused"].append(asdict(row))
-    return report
+    return registrations.begin(actor=person, kind=Registration.Kind.PREFIX, name=prefix)

@@ -15,7 +15,8 @@ from videos.models import Video, VideoJob
 class Command(BaseCommand):
     help = (
         "Probe, screen and prepare videos in this process: those named, or all that wait."
-        " With --rerun do the stages again that were done or given up."
+        " With --rerun do the stages again that were done or given up. Videos named together with"
+        " --stage large get a proxy of 720 lines, which is made only when asked for."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,9 +36,20 @@ class Command(BaseCommand):
         failed = 0
         for video in found.defer("frame_times"):
             for name in stages:
+                if videos and stage and name == VideoJob.Stage.LARGE and not self._ask(video):
+                    failed += 1
+                    continue
                 failed += not self._run(video, name, rerun=rerun)
         if failed:
             raise CommandError(f"{failed} stages did not succeed; the reasons are above.")
+
+    def _ask(self, video: Video) -> bool:
+        try:
+            services.want_large(actor=None, video=video)
+        except Problem as problem:
+            self.stdout.write(f"{video.pk:>6} {VideoJob.Stage.LARGE:<10} {problem.title}")
+            return False
+        return True
 
     def _run(self, video: Video, stage: str, *, rerun: bool) -> bool:
         job = VideoJob.objects.filter(video=video, stage=stage).first()
