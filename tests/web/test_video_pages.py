@@ -97,6 +97,13 @@ def test_the_library_is_filtered(log_in: LogIn) -> None:
     assert titles(browser.get(f"/videos/?project={project.pk}&warning=blurred")) == []
     refused = browser.post(address, {"blurred_below": "soft"})
     assert refused.status_code == 400
+    assert "soft is not a number from 0 up." in refused.content.decode()
+    assert (
+        browser.post(address, {"dark_below": "-1", "bright_above": "inf"})
+        .content.decode()
+        .count('aria-invalid="true"')
+        == 2
+    )
     assert browser.post(address, {"blurred_below": "100"}).status_code == 302
     project.refresh_from_db()
     assert project.screening_thresholds == {"blurred_below": 100.0}
@@ -122,6 +129,24 @@ def test_thresholds_over_the_api_are_checked() -> None:
     assert good.json()["screening_thresholds"] == {"dark_below": 10}
     stranger = factories.client_for(factories.worker(project))
     assert stranger.get(f"{address}videos/").status_code == 403
+
+
+def test_nothing_is_played_of_what_cannot_be_read(log_in: LogIn) -> None:
+    video = factories.video()
+    browser = log_in(factories.manager())
+    assert "<video" in browser.get(f"/videos/{video.pk}/").content.decode()
+    bad = Video.objects.create(
+        key="bad.mp4",
+        sha256="0" * 64,
+        size_bytes=1,
+        state="unreadable",
+        unreadable_reason="Rubbish.",
+    )
+    page = browser.get(f"/videos/{bad.pk}/").content.decode()
+    assert "<video" not in page
+    assert "Rubbish." in page
+    empty = browser.get("/videos/?state=retired").content.decode()
+    assert "No video is like that." in empty
 
 
 def test_bulk_actions_do_what_can_be_done_and_tell_the_rest(log_in: LogIn) -> None:

@@ -38,7 +38,7 @@ def register(request: HttpRequest) -> HttpResponse:
         "page": page,
         "error": error,
         "prefix": request.POST.get("prefix", ""),
-        "most": registrations.MOST_ROWS,
+        "most": f"{registrations.MOST_ROWS:,}",
         "suffixes": ",".join(sorted(VIDEO_SUFFIXES)),
     }
     return show(request, "register_videos.html", context, status=400 if error else 200)

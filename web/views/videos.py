@@ -202,15 +202,11 @@ def thresholds(request: HttpRequest, pk: int) -> HttpResponse:
     project = get_object_or_404(Project, pk=pk)
     names = [field.name for field in fields(Thresholds)]
     values: dict[str, Any] = dict(project.screening_thresholds)
-    error = ""
+    refused: dict[str, str] = {}
     if request.method == "POST":
         values = {name: v for name in names if (v := request.POST.get(name, "").strip())}
-        try:
-            wanted = {name: float(text) for name, text in values.items()}
-            Thresholds.of(wanted)
-        except ValueError as refusal:
-            error = str(refusal)
-        else:
+        wanted, refused = _numbers(values)
+        if not refused:
             change_project(
                 actor=caller(request), project=project, changes={"screening_thresholds": wanted}
             )
@@ -218,11 +214,30 @@ def thresholds(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("thresholds", pk=pk)
     defaults = Thresholds()
     rows = [
-        (name, THRESHOLD_WORDS[name], values.get(name, ""), getattr(defaults, name))
+        (
+            name,
+            THRESHOLD_WORDS[name],
+            values.get(name, ""),
+            getattr(defaults, name),
+            refused.get(name, ""),
+        )
         for name in names
     ]
-    context = {"project": project, "rows": rows, "error": error}
-    return show(request, "thresholds.html", context, status=400 if error else 200)
+    context = {"project": project, "rows": rows, "refused": refused}
+    return show(request, "thresholds.html", context, status=400 if refused else 200)
+
+
+def _numbers(values: dict[str, str]) -> tuple[dict[str, float], dict[str, str]]:
+    """The numbers that were typed, and by field what is none."""
+    wanted: dict[str, float] = {}
+    refused: dict[str, str] = {}
+    for name, text in values.items():
+        try:
+            wanted[name] = float(text)
+            Thresholds.of({name: wanted[name]})
+        except ValueError:
+            refused[name] = f"{text[:40]} is not a number from 0 up."
+    return wanted, refused
 
 
 THRESHOLD_WORDS = {
