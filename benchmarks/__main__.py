@@ -14,6 +14,7 @@ BENCHMARKS = {
     "ledger": "earnings posted beside bare INSERTs of the same rows",
     "rescore": "a project scored anew by one worker, and where its time goes",
     "workbench": "from a key press to the painted picture, with 500 segments beside one",
+    "label_studio_steps": "keys, clicks and drags of twenty segments in Label Studio",
     "video": "each stage of the pipeline beside ffmpeg",
 }
 
@@ -22,7 +23,7 @@ def main() -> int:
     if len(sys.argv) < 2 or sys.argv[1] not in BENCHMARKS:
         print('make bench ARGS="<name> [--help …]"\n')
         for name, what in BENCHMARKS.items():
-            print(f"  {name:16} {what}")
+            print(f"  {name:18} {what}")
         return 0 if len(sys.argv) < 2 else 2
     name = sys.argv.pop(1)
     runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
