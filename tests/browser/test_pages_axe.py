@@ -265,7 +265,7 @@ def test_a_filter_changes_the_list_without_leaving_the_page(
     scene = scenes.full()
     sign_in(scene.person)
     page.goto(f"{live_server.url}/projects/tasks/")
-    rows = page.locator("#list tbody tr")
+    rows = page.locator("#rows tbody tr")
     every = rows.count()
     page.evaluate("() => { window.same = true }")
     with page.expect_response("**/projects/tasks/?**"):
@@ -273,3 +273,38 @@ def test_a_filter_changes_the_list_without_leaving_the_page(
     page.wait_for_url("**state=open**")
     assert 0 < rows.count() < every
     assert page.evaluate("() => window.same")
+
+
+def test_a_filter_keeps_the_keyboard_where_it_is_and_what_is_being_typed(
+    live_server: LiveServer, page: Page, sign_in: SignIn
+) -> None:
+    scene = scenes.full()
+    sign_in(scene.person)
+    focused = "() => document.activeElement.id || document.activeElement.textContent"
+    for address in ("/projects/tasks/", "/projects/submissions/", "/projects/reviews/"):
+        page.goto(live_server.url + address)
+        page.focus("#state")
+        with page.expect_response(f"**{address}?**state=**"):
+            page.keyboard.press("ArrowDown")
+        page.wait_for_url("**state=**")
+        assert page.evaluate(focused) == "state"
+    page.goto(f"{live_server.url}/projects/tasks/")
+    rows = page.locator("#rows tbody tr")
+    every = rows.count()
+    # A slow answer: meanwhile somebody goes on typing, and leaves the field for the button.
+    held: list[Route] = []
+    page.route("**/projects/tasks/?*state=open*", lambda route: held.append(route))
+    with page.expect_request("**/projects/tasks/?**state=open**"):
+        page.select_option("#state", "open")
+    page.focus("#q")
+    page.keyboard.type("Vid")
+    assert held
+    held.pop().continue_()
+    page.wait_for_url("**state=open**")
+    expect(rows).not_to_have_count(every)
+    assert (page.input_value("#q"), page.evaluate(focused)) == ("Vid", "q")
+    page.unroute_all()
+    with page.expect_response("**/projects/tasks/?**q=Vid**"):
+        page.keyboard.press("Tab")
+    page.wait_for_url("**q=Vid**")
+    assert page.evaluate(focused) == "Show"
