@@ -3,7 +3,7 @@
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run demo-story test test-nightly check format schema lock bench agreement-docs clean set-up set-up-run set-up-web
+.PHONY: help run demo-story test test-nightly check format schema lock bench agreement-docs pictures clean set-up set-up-run set-up-web
 
 BIN := .venv/bin
 # Settings for commands that need neither a database nor a secret.
@@ -53,6 +53,9 @@ bench: set-up ## measure the hot paths (benchmarks/README.md)
 agreement-docs: set-up ## draw the pictures of docs/agreement.md (installs matplotlib)
 	@$(BIN)/pip install --quiet --requirement requirements-docs.in
 	@$(BIN)/python scripts/agreement_pictures.py
+
+pictures: set-up set-up-web ## take the pictures of every page from a demo of their own (docs/images)
+	@$(BIN)/python -m demo.pictures $(ARGS)
 
 clean: ## remove caches and .venv (kept data in .run stays)
 	rm -rf .venv web/workbench/node_modules web/static/web/built .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

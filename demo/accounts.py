@@ -38,9 +38,15 @@ BEN = Account("ben@demo.example", "Ben", "contractor", "lives in Ontario: may wo
 CLEO = Account("cleo@demo.example", "Cleo", "contractor", "lives in California: refused", "US-CA")
 NOOR = Account("noor@demo.example", "Noor", "contractor", "lives in New York: refused", "US-NY")
 SAM = Account("sam@demo.example", "Sam", "contractor", "state unknown: refused", "US")
+# Whom `demo_fill` adds.
+OLGA = Account("olga@demo.example", "Olga", "contractor", "restricted, has appealed", "US-TX")
+PIA = Account("pia@demo.example", "Pia", "contractor", "restricted, may appeal", "US-OR")
+QUIN = Account("quin@demo.example", "Quin", "contractor", "was paid, has a hold", "CA-ON")
+RAY = Account("ray@demo.example", "Ray", "contractor", "waits for a lost payout", "US-TX")
 
 STAFF = (MANAGER, REVIEWER, REVIEWER_2, FINANCE, FINANCE_2)
 CONTRACTORS = (ADA, BEN, CLEO, NOOR, SAM)
+FILLED_IN = (OLGA, PIA, QUIN, RAY)
 
 
 def table(accounts: Sequence[Account] = (*STAFF, *CONTRACTORS)) -> str:

@@ -47,15 +47,20 @@ def is_allowed() -> bool:
     return bool(settings.DEBUG or settings.PLATFORM_DEMO)
 
 
+def set_up_people() -> None:
+    """Make the log-ins that are missing. Idempotent."""
+    for account in STAFF:
+        _staff(account)
+    for account in CONTRACTORS:
+        add_contractor(account)
+
+
 def set_up() -> None:
     """Make people, project, clips and tasks, or whatever of it is missing. Idempotent.
 
     Side effects: rows, files in media storage; clips are probed at once in this process.
     """
-    for account in STAFF:
-        _staff(account)
-    for account in CONTRACTORS:
-        _contractor(account)
+    set_up_people()
     manager = User.objects.get(email=MANAGER.email)
     project = _project(manager)
     if project.tasks.count() < CLIPS:
@@ -81,7 +86,8 @@ def _staff(account: Account) -> None:
 
 
 @transaction.atomic
-def _contractor(account: Account) -> None:
+def add_contractor(account: Account) -> None:
+    """Make a contractor who went through every step and lives where the account says."""
     if Contractor.objects.filter(user__email=account.email).exists():
         return
     person = register_contractor(email=account.email, password=PASSWORD, name=account.name)

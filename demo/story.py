@@ -81,7 +81,7 @@ class Story:
             manager.post(
                 "projects/",
                 {
-                    "name": f"Demo story of {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3],
+                    "name": f"Demo story of {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
                     "policy": policy,
                     "price_cents": PRICE_CENTS,
                     "overlap": 2,

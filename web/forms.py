@@ -30,8 +30,14 @@ class NeverEchoed(forms.PasswordInput):
 class ResidenceForm(forms.Form):
     """A place (chosen from what the search found) and the day one moved there."""
 
-    area = forms.CharField(max_length=6)
-    from_date = forms.DateField(label=_("Living there since"), widget=DayInput())
+    area = forms.CharField(
+        max_length=6, error_messages={"required": _("Search for the place and choose it.")}
+    )
+    from_date = forms.DateField(
+        label=_("Living there since"),
+        widget=DayInput(),
+        error_messages={"required": _("Say since which day.")},
+    )
 
 
 class PayoutMethodForm(forms.Form):

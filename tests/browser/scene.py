@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern, resolve, reverse
 
 from contractors.models import Contractor, Role
 from contractors.services import appeal, restrict
@@ -153,3 +154,14 @@ def addresses(scene: Scene) -> dict[str, str]:
         else:
             found[pattern.name] = ""
     return found
+
+
+def guess(name: str) -> str:
+    """An address of that page with 1 for every number: what only takes POST refuses it anyway."""
+    (pattern,) = [p for p in urlpatterns if isinstance(p, URLPattern) and p.name == name]
+    address = "/" + str(pattern.pattern).replace("^", "").replace("$", "")
+    address = re.sub(r"<int:\w+>", "1", address)
+    address = re.sub(r"\(\?P<pk>[^)]*\)", "1", address)
+    address = re.sub(r"\(\?P<\w+>(\w+)[^)]*\)", r"\1", address)
+    assert resolve(address).url_name == name
+    return address

@@ -9,28 +9,19 @@ from typing import Any
 
 import pytest
 from django.test import Client, RequestFactory
-from django.urls import URLPattern, resolve
 from django.views.csrf import csrf_failure
 from playwright.sync_api import Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from annotation_platform.api.handler import server_error
+from demo.pictures.shots import NO_PAGES as SHOTLESS
+from demo.pictures.steps import refused
 from tests import factories
 from tests.browser import scene as scenes
 from tests.browser.people import SignIn
-from web.urls import urlpatterns
 
-# Addresses that are no pages, with the reason. Whatever only takes POST is found out by asking.
-NO_PAGES = {
-    "home": "leads on",
-    "log-in": "leads on who is signed in; looked at among the pages of nobody",
-    "places": "a part of the page about residence",
-    "statement": "a file",
-    "verifier": "a file",
-    "run-file": "a file",
-    "tax-csv": "a file",
-    "refused-videos": "a file",
-}
+# Looked at among the pages of nobody.
+NO_PAGES = SHOTLESS | {"log-in": "leads on who is signed in"}
 
 FOCUSABLE = """
 () => {
@@ -106,13 +97,7 @@ def test_no_page_is_forgotten() -> None:
     client.force_login(scene.person.user)
     for name, address in scenes.addresses(scene).items():
         if not address:
-            pattern = next(p for p in urlpatterns if isinstance(p, URLPattern) and p.name == name)
-            guess = "/" + str(pattern.pattern).replace("^", "").replace("$", "")
-            guess = guess.replace("<int:pk>", "1")
-            guess = re.sub(r"\(\?P<pk>[^)]*\)", "1", guess)
-            guess = re.sub(r"\(\?P<\w+>(\w+)[^)]*\)", r"\1", guess)
-            assert resolve(guess).url_name == name, f"give {name} a row in tests/browser/scene.py"
-            answer = client.get(guess)
+            answer = client.get(scenes.guess(name))
             assert answer.status_code == 405, f"give {name} a row in tests/browser/scene.py"
     for name, address in pages_of(scene).items():
         answer = client.get(address)
@@ -152,6 +137,34 @@ def test_no_empty_page_violates_a_rule_of_axe(
     wrong: dict[str, list[str]] = {}
     for name, address in pages_of(scenes.Scene(person, {})).items():
         page.goto(live_server.url + address)
+        if found := violations(page, axe):
+            wrong[name] = found
+    assert wrong == {}
+
+
+def test_no_refused_form_violates_a_rule_of_axe(
+    live_server: LiveServer, page: Page, sign_in: SignIn, axe: str
+) -> None:
+    scene = scenes.full()
+    sign_in(scene.person)
+    addresses = scenes.addresses(scene)
+    forms = {
+        "payout-details": refused(":has([name=account])", account="12", password="wrong"),
+        "residence": refused(":has([name=from_date])", from_date=""),
+        "tax-form": refused(":has([name=tin])", name="Ray", country="usa", password="wrong"),
+        "restrictions": refused("[action*=appeal]", text=" "),
+        "review": refused(":has([name=outcome])"),
+        "person": refused("[action*=restrict]", cause=""),
+        "register-videos": refused(":has([name=prefix])", prefix="raw/nothing/"),
+        "thresholds": refused("", dark_below="ten"),
+        "hold": refused(":has([name=case])", days="9"),
+    }
+    wrong: dict[str, list[str]] = {}
+    for name, send in forms.items():
+        page.goto(live_server.url + addresses[name])
+        send(page)
+        said = page.locator(".field-error, .error, .note.error, .messages .error")
+        expect(said.first, name).to_be_visible()
         if found := violations(page, axe):
             wrong[name] = found
     assert wrong == {}

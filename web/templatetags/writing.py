@@ -42,4 +42,6 @@ def duration(seconds: float | None) -> str:
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     if hours:
         return f"{hours} h {minutes} min"
+    if minutes >= 10 and rest == 0:
+        return f"{minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

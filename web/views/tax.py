@@ -46,7 +46,10 @@ class TaxFormForm(forms.Form):
     kind = forms.ChoiceField(choices=TaxForm.Kind.choices)
     name = forms.CharField(max_length=200)
     address = forms.CharField(max_length=500)
-    country = forms.RegexField(r"^[A-Z]{2}$")
+    country = forms.RegexField(
+        r"^[A-Z]{2}$",
+        error_messages={"invalid": "Two capital letters, such as US or CA."},
+    )
     tin_kind = forms.ChoiceField(choices=[("", "none"), *TaxForm.TinKind.choices], required=False)
     tin = forms.CharField(max_length=40, required=False)
     signature = forms.CharField(max_length=200)

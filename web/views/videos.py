@@ -41,6 +41,16 @@ class Row:
     pictures: list[dict[str, Any]]
     warnings: list[dict[str, Any]]
 
+    @property
+    def unfinished(self) -> list[VideoJob]:
+        """The jobs that somebody may have to look at."""
+        return [job for job in self.video.jobs.all() if job.state != VideoJob.State.DONE]
+
+    @property
+    def done(self) -> int:
+        """How many jobs are done."""
+        return len(self.video.jobs.all()) - len(self.unfinished)
+
 
 @for_roles("manager")
 @require_GET

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from demo import accounts, services
 
@@ -15,11 +15,17 @@ class Command(BaseCommand):
         " its accounts have a published password."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--people-only", action="store_true", help="the log-ins, nothing else")
+
     def handle(self, *args: Any, **options: Any) -> None:
         if not services.is_allowed():
             raise CommandError(
                 "This is not a demo: the accounts would have a published password. "
                 "Set PLATFORM_DEMO=1 if you mean it."
             )
-        services.set_up()
+        if options["people_only"]:
+            services.set_up_people()
+        else:
+            services.set_up()
         self.stdout.write(accounts.table())

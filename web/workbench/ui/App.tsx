@@ -1,6 +1,7 @@
 // Loads the task, then shows the workbench; also what one sees before, instead and after.
 
 import { untracked } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { api, Offline, Problem } from "../api/client.ts";
 import { listen } from "../keys/dispatch.ts";
@@ -83,29 +84,52 @@ export function App(props: Props) {
 
   if (failure !== null)
     return (
-      <main class="wb-alone">
-        <h1>{t("loadFailed")}</h1>
-        <p role="alert">{failure}</p>
-        <p class="wb-row">
-          <button type="button" class="wb-primary" onClick={() => setTries(tries + 1)}>
-            {t("tryAgain")}
-          </button>
-          <a href={props.home}>{t("back")}</a>
-        </p>
-      </main>
+      <div class="wb">
+        <Bar home={props.home} />
+        <main class="wb-alone">
+          <h1>{t("loadFailed")}</h1>
+          <p role="alert">{failure}</p>
+          <p class="wb-row">
+            <button type="button" class="wb-primary" onClick={() => setTries(tries + 1)}>
+              {t("tryAgain")}
+            </button>
+            <a href={props.home}>{t("back")}</a>
+          </p>
+        </main>
+      </div>
     );
   if (!workbench)
     return (
-      <main class="wb-alone" aria-busy="true">
-        <div role="status">
-          <h1>{t("loading")}</h1>
-        </div>
-        <div class="wb-skeleton" aria-hidden="true">
-          <i /> <i /> <i />
-        </div>
-      </main>
+      <div class="wb wb-waiting">
+        <Bar home={props.home}>
+          <div class="wb-title" role="status">
+            <h1>{t("loading")}</h1>
+          </div>
+        </Bar>
+        <main class="wb-desk" aria-busy="true">
+          <div class="wb-stage" />
+          <div class="wb-side">
+            <div class="wb-inspector" />
+            <div class="wb-list" />
+          </div>
+          <div class="wb-timeline" />
+        </main>
+      </div>
     );
   return <Desk wb={workbench} />;
+}
+
+/** The bar while there is no task to tell of. */
+function Bar({ home, children }: { home: string; children?: ComponentChildren }) {
+  return (
+    <header class="wb-header">
+      <a class="wb-back" href={home} title={t("back")}>
+        <span aria-hidden="true">←</span>
+        <span class="wb-unseen">{t("back")}</span>
+      </a>
+      {children}
+    </header>
+  );
 }
 
 function Desk({ wb }: { wb: Workbench }) {

@@ -1,0 +1,1 @@
+"""Pictures of every page in every state, taken from a demo that is made for them."""

@@ -1,0 +1,130 @@
+"""A browser that looks at pages as different people, in three ways, and keeps small pictures."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, StorageState, ViewportSize, sync_playwright
+from playwright.sync_api import Error as BrowserError
+
+from demo.accounts import PASSWORD
+from demo.pictures.shots import Shot
+
+WIDE: ViewportSize = {"width": 1280, "height": 860}
+NARROW: ViewportSize = {"width": 390, "height": 780}
+# A page is taken whole, up to this height.
+TALLEST = {"": 1800, "dark": 1800, "narrow": 2400}
+FILM_QUALITY = 82
+
+
+class Camera:
+    """Takes the pictures of shots from the platform at `url`.
+
+    Attributes:
+        failed: the names of the pictures that could not be taken.
+    """
+
+    def __init__(self, browser: Browser, url: str, broken: str = "") -> None:
+        self.browser = browser
+        self.url = url
+        self.broken = broken
+        self.failed: list[str] = []
+        self._states: dict[str, StorageState] = {}  # logged in once each: that is throttled
+
+    def take(self, shot: Shot, folder: Path) -> Iterator[Path]:
+        """Write the shot's pictures into `folder`, one for each way; each may be tried twice."""
+        for way, name in shot.files():
+            for attempt in (1, 2):
+                try:
+                    picture = self._taken(shot, way)
+                except BrowserError as error:
+                    sys.stderr.write(f"{name}: {error.message}\n")
+                    if attempt == 2:
+                        self.failed.append(name)
+                else:
+                    path = folder / name
+                    path.write_bytes(small(picture, has_film=shot.has_film))
+                    yield path
+                    break
+
+    def _taken(self, shot: Shot, way: str) -> bytes:
+        page = self._page(shot.email, way)
+        try:
+            self._look(page, shot)
+            picture = _whole(page, way)
+            if shot.after is not None:
+                shot.after(page)
+            return picture
+        finally:
+            page.context.close()
+
+    def _look(self, page: Page, shot: Shot) -> None:
+        page.route("**/broken/", lambda route: route.fulfill(
+            status=500, content_type="text/html", body=self.broken
+        ))  # fmt: skip
+        if shot.first is not None:
+            shot.first(page)
+        page.goto(self.url + shot.address)
+        page.wait_for_load_state("networkidle")
+        if shot.then is not None:
+            shot.then(page)
+        page.evaluate("document.fonts.ready")
+
+    def _page(self, email: str, way: str) -> Page:
+        """A page in a browser of its own in which this person has logged in."""
+        context = self.browser.new_context(
+            viewport=NARROW if way == "narrow" else WIDE,
+            color_scheme="dark" if way == "dark" else "light",
+            reduced_motion="reduce",
+            storage_state=self._states.get(email),
+            timezone_id="America/Chicago",
+            locale="en-US",
+        )
+        context.set_default_timeout(15_000)
+        page = context.new_page()
+        if email and email not in self._states:
+            page.goto(f"{self.url}/log-in/")
+            page.fill("#id_username", email)
+            page.fill("#id_password", PASSWORD)
+            page.click("main button")
+            page.wait_for_url("**/*")
+            page.wait_for_load_state("networkidle")
+            self._states[email] = context.storage_state()
+        return page
+
+
+@contextmanager
+def camera(url: str, broken: str = "") -> Iterator[Camera]:
+    """A camera in a Chromium: CHROMIUM=/usr/bin/chromium, or `playwright install chromium`."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM") or None, args=["--no-sandbox"]
+        )
+        try:
+            yield Camera(browser, url, broken)
+        finally:
+            browser.close()
+
+
+def _whole(page: Page, way: str) -> bytes:
+    """The page from top to bottom, up to `TALLEST`."""
+    width = (NARROW if way == "narrow" else WIDE)["width"]
+    least = (NARROW if way == "narrow" else WIDE)["height"]
+    tall = int(page.evaluate("document.documentElement.scrollHeight"))
+    page.set_viewport_size({"width": width, "height": max(least, min(tall, TALLEST[way]))})
+    page.wait_for_timeout(100)
+    return page.screenshot(animations="disabled", caret="hide")
+
+
+def small(png: bytes, *, has_film: bool) -> bytes:
+    """The picture as WebP: to the pixel, or a film's frame with a little loss."""
+    out = io.BytesIO()
+    how = {"quality": FILM_QUALITY} if has_film else {"lossless": True, "quality": 90}
+    Image.open(io.BytesIO(png)).convert("RGB").save(out, "WEBP", method=6, **how)
+    return out.getvalue()
