@@ -62,6 +62,7 @@ class Camera:
                 shot.after(page)
             return picture
         finally:
+            page.unroute_all(behavior="ignoreErrors")
             page.context.close()
 
     def _look(self, page: Page, shot: Shot) -> None:

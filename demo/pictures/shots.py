@@ -217,7 +217,8 @@ WORKBENCH = (
     Shot("workbench", "read-only", A, "/work/", in_turn(steps.cut, steps.second_tab),
          has_film=True),
     Shot(
-        "workbench", "no-video", A, "/work/", in_turn(steps.to_the_task, steps.pause(4000)),
+        "workbench", "no-video", A, "/work/", 
+        in_turn(steps.to_the_task, steps.seen("can't be played")),
         first=steps.no_video,
     ),
     Shot(
@@ -253,7 +254,7 @@ MANAGERS = (
     empty("tasks", M, "/projects/tasks/"),
     day("tasks", M, "/projects/tasks/"),
     Shot("tasks", "none-found", M, "/projects/tasks/?q=nothing"),
-    day("task", M, "/projects/tasks/?state=completed", into("/projects/tasks/")),
+    day("task", M, "/projects/tasks/?state=completed", into("/projects/tasks/", row="Washing")),
     Shot("task", "open", M, "/projects/tasks/?state=open", into("/projects/tasks/")),
     empty("submissions", M, "/projects/submissions/"),
     day("submissions", M, "/projects/submissions/"),

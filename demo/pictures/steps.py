@@ -188,11 +188,12 @@ def saved_here(page: Page) -> None:
 
 
 def second_tab(page: Page) -> None:
-    """The same claim in another tab of the same browser: that one has the pen."""
+    """The same claim in another tab of the same browser takes the pen."""
     other = page.context.new_page()
     other.goto(page.url)
-    other.locator(".wb-stage[data-state=ready]").wait_for()
+    other.get_by_role("button", name="Edit here").click()
     page.bring_to_front()
+    page.get_by_text("in another tab").first.wait_for()
     page.wait_for_timeout(1000)
 
 
@@ -229,6 +230,11 @@ def no_video(page: Page) -> None:
 def broken(pattern: str, status: int = 500) -> Step:
     """Requests like this fail."""
     return routed(pattern, lambda route: route.fulfill(status=status, body=""))
+
+
+def seen(text: str) -> Step:
+    """Until the page says so."""
+    return lambda page: page.get_by_text(text).first.wait_for(timeout=40_000)
 
 
 def pause(milliseconds: float) -> Step:
