@@ -7,9 +7,11 @@ through the same services as real life; where that needs a provider, one that ne
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from django.core.files import File
 from django.db import transaction
 
 from annotation_platform.clock import database_now
@@ -72,12 +74,21 @@ from tasks.services import (
 )
 from timelines.segment import Hands, Segment
 from videos.demo_clips import KINDS, write_clip
-from videos.models import Video
-from videos.services import probe, register_video
+from videos.registrations import register_files
+from videos.services import probe
 
 SECOND_PROJECT = "Workshop actions (demo)"
 TITLE = "Workshop actions"
 CLIP_SECONDS = 8
+CLIPS = (
+    "Saws a board",
+    "Sands the edge",
+    "Drills two holes",
+    "Glues the joint",
+    "Drives six screws",
+    "Oils the table top",
+    "Sweeps the bench",
+)
 # Somebody for each step on the way in, with what has been done with them.
 APPLICANTS = (
     ("ivo@demo.example", "Ivo", ()),
@@ -202,23 +213,19 @@ def _project(manager: User) -> Project:
 
 
 def _videos(manager: User, project: Project) -> None:
-    """Six clips with tasks, one without, one that nothing can read, one that was retired."""
-    made: list[Video] = []
-    with tempfile.TemporaryDirectory(prefix="demo-clips-") as folder:
-        for seed, name in enumerate(
-            ("Saws a board", "Sands the edge", "Drills two holes", "Glues the joint",
-             "Drives six screws", "Oils the table top", "Sweeps the bench"),
-            start=11,
-        ):  # fmt: skip
-            path = Path(folder) / f"{seed}.mp4"
+    """Six clips with tasks, one without, one that nothing can read, one that is there twice."""
+    with tempfile.TemporaryDirectory(prefix="demo-clips-") as name:
+        folder = Path(name)
+        for seed, title in enumerate(CLIPS, start=11):
+            path = folder / f"{title}.mp4"
             write_clip(path, KINDS["regular"], seconds=CLIP_SECONDS, seed=seed)
-            with path.open("rb") as file:
-                video = register_video(actor=manager, file=file, title=name)
-            made.append(probe(video.pk))
-        torn = Path(folder) / "torn.mp4"
-        torn.write_bytes(b"\0\0\0\x18ftypmp42" + bytes(4096))
-        with torn.open("rb") as file:
-            probe(register_video(actor=manager, file=file, title="Torn upload").pk)
+        (folder / "Torn upload.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(4096))
+        paths = [*(folder / f"{title}.mp4" for title in CLIPS), folder / "Torn upload.mp4"]
+        with ExitStack() as files:
+            opened = [File(files.enter_context(p.open("rb")), p.name) for p in [*paths, paths[0]]]
+            report = register_files(actor=manager, files=opened)
+    rows = report.rows.exclude(video=None).order_by("number")
+    made = [probe(row.video_id) for row in rows if row.video_id]
     with transaction.atomic():
         drafts = create_tasks(actor=manager, project=project, videos=made[:6])
     open_tasks(actor=manager, tasks=drafts)

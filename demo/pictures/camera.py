@@ -76,6 +76,7 @@ class Camera:
         if shot.then is not None:
             shot.then(page)
         page.evaluate("document.fonts.ready")
+        page.evaluate(_FILMS)
 
     def _page(self, email: str, way: str) -> Page:
         """A page in a browser of its own in which this person has logged in."""
@@ -111,6 +112,20 @@ def camera(url: str, broken: str = "") -> Iterator[Camera]:
             yield Camera(browser, url, broken)
         finally:
             browser.close()
+
+
+# Every film shows its first picture, or says why not; a few seconds at most.
+_FILMS = """
+() => Promise.race([
+  new Promise((resolve) => setTimeout(resolve, 4000)),
+  Promise.all(Array.from(document.querySelectorAll('video[controls]'), (film) => new Promise((ok) => {
+    if (film.readyState >= 2 || film.error) return ok();
+    film.preload = 'auto';
+    film.addEventListener('loadeddata', ok);
+    film.addEventListener('error', ok);
+  }))),
+])
+"""
 
 
 def _whole(page: Page, way: str) -> bytes:

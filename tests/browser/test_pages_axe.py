@@ -155,7 +155,7 @@ def test_no_refused_form_violates_a_rule_of_axe(
         "restrictions": refused("[action*=appeal]", text=" "),
         "review": refused(":has([name=outcome])"),
         "person": refused("[action*=restrict]", cause=""),
-        "register-videos": refused(":has([name=prefix])", prefix="raw/nothing/"),
+        "register-videos": refused(":has([name=prefix])", prefix=""),
         "thresholds": refused("", dark_below="ten"),
         "hold": refused(":has([name=case])", days="9"),
     }
