@@ -118,7 +118,7 @@ def camera(url: str, broken: str = "") -> Iterator[Camera]:
 _FILMS = """
 () => Promise.race([
   new Promise((resolve) => setTimeout(resolve, 4000)),
-  Promise.all(Array.from(document.querySelectorAll('video[controls]'), (film) => new Promise((ok) => {
+  Promise.all([...document.querySelectorAll('video[controls]')].map((film) => new Promise((ok) => {
     if (film.readyState >= 2 || film.error) return ok();
     film.preload = 'auto';
     film.addEventListener('loadeddata', ok);

@@ -93,9 +93,7 @@ def offline(page: Page) -> None:
 
 def old_form(page: Page) -> None:
     """A form from before one logged in anew: its token is not the cookie's."""
-    page.evaluate("document.querySelector('[name=csrfmiddlewaretoken]').value = 'x'.repeat(64)")
-    page.click("main button")
-    settled(page)
+    refused("", csrfmiddlewaretoken="x" * 64)(page)
 
 
 def typed_too_often(page: Page) -> None:
