@@ -118,6 +118,7 @@ def empty(page: str, email: str, address: str) -> Shot:
 
 
 A, B, C, S = ADA.email, BEN.email, CLEO.email, SAM.email
+IVO = "ivo@demo.example"  # has applied
 R, M, F, F2 = REVIEWER.email, MANAGER.email, FINANCE.email, FINANCE_2.email
 OL, PI, RA = OLGA.email, PIA.email, RAY.email
 
@@ -155,7 +156,7 @@ CONTRACTOR = (
         "/work/payout-details/",
         refused(":has([name=account])", account="12", password="wrong"),
     ),
-    empty("residence", S, "/work/residence/"),
+    Shot("residence", "empty", IVO, "/work/residence/"),
     day("residence", A, "/work/residence/"),
     Shot("residence", "found", S, "/work/residence/?q=washington"),
     Shot(
@@ -269,7 +270,7 @@ MANAGERS = (
         "refused",
         M,
         "/projects/contractors/?q=ben",
-        in_turn(into("/contractors/", row="Ben"), refused("[action*=restrict]", cause="")),
+        in_turn(into("/contractors/", row="Ben"), refused("[action$='/restrict/']", cause="")),
     ),
     empty("videos", M, "/videos/"),
     day("videos", M, "/videos/", has_film=True),
