@@ -213,7 +213,7 @@ def test_a_lost_answer_waits_for_a_person(finance: Finance, desk: Client) -> Non
     assert payout_of(person).state == "unknown"
     send(desk, decide, outcome="sent", provider_reference="tr_1", note="Dashboard")
     assert (payout_of(person).state, payout_of(person).provider_reference) == ("submitted", "tr_1")
-    assert "None." in read(desk, "/money/waiting/")
+    assert "No answer was lost" in read(desk, "/money/waiting/")
 
 
 def test_provider_events(finance: Finance, desk: Client) -> None:
