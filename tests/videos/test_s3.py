@@ -18,10 +18,11 @@ import boto3
 import pytest
 import requests
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from rest_framework.test import APIClient
 
 from tests.videos.files import named
-from videos import links, processing, services, storage, uploads
+from videos import links, processing, registrations, services, storage, uploads
 from videos.models import Upload, Video
 from videos.problems import UploadRefused, VideoAlreadyRegistered
 
@@ -135,9 +136,47 @@ def test_links_are_v4_and_serve_ranges(moto_s3: Any, manager_user: Any) -> None:
 
 
 def test_a_bucket_prefix_is_registered(moto_s3: Any, manager_user: Any) -> None:
-    for name in ("raw/a.mp4", "raw/day/b.mp4", "raw/c.txt", "other/d.mp4"):
-        moto_s3.put_object(Bucket=BUCKET, Key=name, Body=name.encode())
-    assert sorted(storage.keys_under("raw")) == ["raw/a.mp4", "raw/c.txt", "raw/day/b.mp4"]
+    for name in ("raw/a.mp4", "raw/day/b.mp4", "raw/day/same.mp4", "raw/c.txt", "other/d.mp4"):
+        body = b"raw/a.mp4" if "same" in name else name.encode()
+        moto_s3.put_object(Bucket=BUCKET, Key=name, Body=body)
+    registration = registrations.begin(actor=manager_user, kind="prefix", name="raw/")
+    registrations.carry_out(registration.pk)
+    rows = registration.rows.order_by("number")
+    assert [(row.key, row.state, row.problem) for row in rows] == [
+        ("raw/a.mp4", "registered", ""),
+        ("raw/day/b.mp4", "registered", ""),
+        ("raw/day/same.mp4", "refused", "video-already-registered"),
+    ]
+    assert sorted(Video.objects.values_list("key", "size_bytes")) == [
+        ("raw/a.mp4", 9), ("raw/day/b.mp4", 13),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "state"), [(403, "refused"), (500, "waiting")])
+def test_an_object_that_may_not_be_read_is_refused_and_a_broken_store_is_tried_again(
+    status: int, state: str, moto_s3: Any, manager_user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moto_s3.put_object(Bucket=BUCKET, Key="raw/b.mp4", Body=b"b")
+    refusal = ClientError({"ResponseMetadata": {"HTTPStatusCode": status}}, "HeadObject")  # type: ignore[typeddict-item]
+    exists = storage.media().exists
+
+    def answer(key: str) -> bool:
+        if key == "raw/a.mp4":
+            raise refusal
+        return bool(exists(key))
+
+    monkeypatch.setattr(storage.media(), "exists", answer)
+    rows = [{"key": "raw/a.mp4"}, {"key": "raw/b.mp4"}]
+    made = registrations.begin(actor=manager_user, kind="manifest", name="m.csv", rows=rows)
+    registrations.carry_out(made.pk)
+    made.refresh_from_db()
+    first = made.rows.get(number=1)
+    assert first.state == state
+    if status == 403:
+        assert (first.problem, first.detail) == ("not-in-storage", "raw/a.mp4 may not be read.")
+        assert (made.state, made.registered_count) == ("done", 1)
+    else:
+        assert (made.state, made.failures, made.registered_count) == ("queued", 1, 0)
 
 
 def test_a_small_file_goes_by_one_form(moto_s3: Any, manager_user: Any) -> None:

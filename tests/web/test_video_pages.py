@@ -97,7 +97,7 @@ def test_the_library_is_filtered(log_in: LogIn) -> None:
     assert titles(browser.get(f"/videos/?project={project.pk}&warning=blurred")) == []
     refused = browser.post(address, {"blurred_below": "soft"})
     assert refused.status_code == 400
-    assert "soft is not a number from 0 up." in refused.content.decode()
+    assert "“soft” is not a number from 0 up." in refused.content.decode()
     assert (
         browser.post(address, {"dark_below": "-1", "bright_above": "inf"})
         .content.decode()

@@ -246,7 +246,7 @@ def _numbers(values: dict[str, str]) -> tuple[dict[str, float], dict[str, str]]:
             wanted[name] = float(text)
             Thresholds.of({name: wanted[name]})
         except ValueError:
-            refused[name] = f"{text[:40]} is not a number from 0 up."
+            refused[name] = f"“{text[:40]}” is not a number from 0 up."
     return wanted, refused
 
 
