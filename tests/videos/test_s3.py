@@ -157,7 +157,7 @@ def test_an_object_that_may_not_be_read_is_refused_and_a_broken_store_is_tried_a
     status: int, state: str, moto_s3: Any, manager_user: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moto_s3.put_object(Bucket=BUCKET, Key="raw/b.mp4", Body=b"b")
-    refusal = ClientError({"ResponseMetadata": {"HTTPStatusCode": status}}, "HeadObject")  # type: ignore[typeddict-item]
+    refusal = ClientError({"ResponseMetadata": {"HTTPStatusCode": status}}, "HeadObject")
     exists = storage.media().exists
 
     def answer(key: str) -> bool:

@@ -160,3 +160,11 @@ def test_the_command_shows_and_sets_them(capsys: pytest.CaptureFixture[str]) -> 
     assert lines("blurred_below=")["blurred_below"] == "30 default"
     with pytest.raises(CommandError, match="no project"):
         call_command("screening_thresholds", "999999999")
+
+
+def test_the_librarys_own_warnings_are_found_by_their_index() -> None:
+    screened(factories.video(), measured(random.Random(2)))
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    plan = queries.warned_of(Video.objects.all(), "blurred").explain()
+    assert "video_job_warnings" in plan
