@@ -203,8 +203,13 @@ SPECTACULAR_SETTINGS = {
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
-# The sweep must not wait behind the long jobs that it looks after.
-CELERY_TASK_ROUTES = {"videos.sweep": {"queue": "default"}, "videos.*": {"queue": "video"}}
+# The sweep must not wait behind the long jobs that it looks after, nor a person who registers
+# videos behind the proxies of others.
+CELERY_TASK_ROUTES = {
+    "videos.sweep": {"queue": "default"},
+    "videos.register_rows": {"queue": "default"},
+    "videos.*": {"queue": "video"},
+}
 # A row is the truth and every job can run twice: hand a job back when its worker dies.
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

@@ -1,4 +1,4 @@
-"""Celery entry points, on the queue `video`: ids in, one service call.
+"""Celery entry points, on the queue `video` but for the last two: ids in, one service call.
 
 A job may be delivered twice or never; the rows decide (`processing.py`). Time limits are above
 the sandbox's own, which end the decoder first and say why.
@@ -82,7 +82,7 @@ JOB_OF_STAGE = {
 
 @shared_task(name="videos.register_rows", soft_time_limit=3300, time_limit=3400)
 def register_rows(registration_id: int) -> None:
-    """Register the videos of a registration, for some minutes; then whoever waited has a turn."""
+    """Register the videos of a registration for a minute; then whoever waited has a turn."""
     if registrations.carry_out(registration_id):
         register_rows.delay(registration_id)
 

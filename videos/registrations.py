@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 MOST_ROWS = 100_000
 MANIFEST_BYTES = 32 * rules.MEBIBYTE
 BATCH = 100
-SLICE_SECONDS = 300  # then others have a turn
+SLICE_SECONDS = 60  # then others have a turn
 SWEEP_BATCH = 50
 TELL_AGAIN_SECONDS = 120
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ from videos.screening import JUDGED, Measures, Thresholds, judge
 pytestmark = pytest.mark.django_db
 
 MANY = 300
+ARRAYS = ("plain", "seconds", "change")
+NUMBERS = ("sharpness", "mean", "black", "clipped", "shake", "shake_count", "speech_share")
 
 
 def measured(dice: random.Random) -> Measures:
@@ -168,3 +171,17 @@ def test_the_librarys_own_warnings_are_found_by_their_index() -> None:
         cursor.execute("SET LOCAL enable_seqscan = off")
     plan = queries.warned_of(Video.objects.all(), "blurred").explain()
     assert "video_job_warnings" in plan
+
+
+def test_the_migration_makes_the_same_figures_of_earlier_screenings() -> None:
+    dice = random.Random(3)
+    for _ in range(20):
+        screened(factories.video(), measured(dice))
+    made = list(ScreeningFigures.objects.order_by("pk").values())
+    ScreeningFigures.objects.all().delete()
+    migration = import_module("videos.migrations.0007_registrations_and_figures")
+    with connection.cursor() as cursor:
+        cursor.execute(migration.FIGURES)
+    for mine, theirs in zip(made, ScreeningFigures.objects.order_by("pk").values(), strict=True):
+        assert [theirs[name] for name in ARRAYS] == [mine[name] for name in ARRAYS]
+        assert [theirs[name] for name in NUMBERS] == pytest.approx([mine[n] for n in NUMBERS])
