@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.files.storage import storages
 from django.db.models import QuerySet
 
+from annotation_platform.clock import database_now
 from events.models import Event
 from tests.races.together import run_together
 from videos import registrations
@@ -48,12 +49,11 @@ def claims_of_two(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What two workers get that both have read the row before either writes it."""
     registration = begun("one")
     both_have_read = threading.Barrier(2)
-    now = registrations.database_now
 
     def wait_for_the_other() -> datetime:
         with suppress(threading.BrokenBarrierError):  # the other was kept from reading it
             both_have_read.wait(timeout=1)
-        return now()
+        return database_now()
 
     monkeypatch.setattr(registrations, "database_now", wait_for_the_other)
     claim = registrations._claim
@@ -62,7 +62,7 @@ def claims_of_two(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_one_of_two_workers_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
     claims = claims_of_two(monkeypatch)
-    assert sorted(type(claim) for claim in claims if claim is not None) == [registrations.Claim]
+    assert [type(claim) for claim in claims if claim is not None] == [registrations.Claim]
     assert Registration.objects.get().attempts == 1
 
 

@@ -173,15 +173,19 @@ def test_the_librarys_own_warnings_are_found_by_their_index() -> None:
     assert "video_job_warnings" in plan
 
 
+def figures() -> list[dict[str, Any]]:
+    return [dict(row) for row in ScreeningFigures.objects.order_by("pk").values()]
+
+
 def test_the_migration_makes_the_same_figures_of_earlier_screenings() -> None:
     dice = random.Random(3)
     for _ in range(20):
         screened(factories.video(), measured(dice))
-    made = list(ScreeningFigures.objects.order_by("pk").values())
+    made = figures()
     ScreeningFigures.objects.all().delete()
     migration = import_module("videos.migrations.0007_registrations_and_figures")
     with connection.cursor() as cursor:
         cursor.execute(migration.FIGURES)
-    for mine, theirs in zip(made, ScreeningFigures.objects.order_by("pk").values(), strict=True):
+    for mine, theirs in zip(made, figures(), strict=True):
         assert [theirs[name] for name in ARRAYS] == [mine[name] for name in ARRAYS]
         assert [theirs[name] for name in NUMBERS] == pytest.approx([mine[n] for n in NUMBERS])
