@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import URLPattern
 
 from annotation_platform.urls import urlpatterns as all_patterns
+from demo.pictures.index import index
 from demo.pictures.shots import (
     ERROR_PAGES,
     EVERY_WAY,
@@ -23,6 +24,7 @@ from web.urls import urlpatterns
 
 NAMES = {str(pattern.name) for pattern in urlpatterns if isinstance(pattern, URLPattern)}
 TAKEN = {shot.page for shot in SHOTS}
+LARGEST_BYTES = 8_000_000
 
 
 @pytest.mark.django_db
@@ -56,3 +58,12 @@ def test_every_error_has_its_page_and_pictures(project_root: Path) -> None:
     templates = {path.stem for path in (project_root / "web" / "templates").glob("*.html")}
     assert templates == ERROR_PAGES.keys()
     assert set(ERROR_PAGES.values()) <= TAKEN
+
+
+def test_the_pictures_are_there_and_listed(project_root: Path) -> None:
+    folder = project_root / "docs" / "images"
+    files = [name for shot in SHOTS for _, name in shot.files()]
+    assert len(files) == len(set(files))
+    assert {path.name for path in folder.iterdir()} == {*files, "README.md"}, "make pictures"
+    assert (folder / "README.md").read_text() == index(), "make pictures"
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= LARGEST_BYTES
