@@ -38,7 +38,7 @@ AS_IT_WAS = """async ([body, chosen, frame]) => {
   wb.do(() => ({edit: {id: crypto.randomUUID(), at: 0, label: "As it was", before, after}}));
   wb.select(chosen, false);
   wb.edge.value = "end";
-  wb.look(0, wb.frameCount);
+  wb.view.look(0, wb.frameCount);
   await wb.seek(frame);
 }"""
 
@@ -126,7 +126,7 @@ def shows(count: int) -> Callable[[Desk], None]:
     """How many frames the timeline shows."""
 
     def check(desk: Desk) -> None:
-        assert desk.page.evaluate("workbench.view.value.count") == count
+        assert desk.page.evaluate("workbench.view.range.value.count") == count
 
     return check
 

@@ -9,6 +9,7 @@ import { frameTable } from "../media/frameTable.ts";
 import { mediaLinks } from "../media/links.ts";
 import { createPlayer } from "../media/player.ts";
 import { openSync, Refusal } from "../sync/index.ts";
+import { run } from "./actions.ts";
 import { Dialogs } from "./Dialogs.tsx";
 import { Guideline } from "./Guideline.tsx";
 import { Inspector } from "./Inspector.tsx";
@@ -139,10 +140,10 @@ function Desk({ wb }: { wb: Workbench }) {
     const unlisten = listen({
       keymap: () => wb.keymap.value,
       isBlocked: () => wb.dialog.value !== null || wb.ended.value !== null,
-      run: (action, repeat) => wb.run(action, repeat),
+      run: (action, repeat) => run(wb, action, repeat),
       stepWhileHeld: (frames) => void wb.player.step(frames),
     });
-    const unfollow = wb.follow();
+    const unfollow = wb.view.follow();
     const active = (): void => wb.sync.activity();
     const signs = ["keydown", "pointerdown", "wheel"] as const;
     for (const sign of signs) window.addEventListener(sign, active, { passive: true });

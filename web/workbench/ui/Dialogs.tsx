@@ -49,7 +49,7 @@ function Modal({ wb, title, wide = false, children }: { wb: Workbench; title: st
 }
 
 function Refusals({ wb }: { wb: Workbench }) {
-  const refusals = wb.refusals.value;
+  const refusals = wb.handIn.refusals.value;
   if (!refusals) return null;
   return (
     <div class="wb-refusals" role="alert">
@@ -78,7 +78,7 @@ function Submit({ wb }: { wb: Workbench }) {
   const unusable = screening.verdict === "unusable";
   const errors = unusable ? [] : wb.errors.value;
   const warnings = unusable ? [] : wb.warnings.value;
-  const blockers = wb.blockers.value;
+  const blockers = wb.handIn.blockers.value;
   const price = money(wb.assignment.price_cents, wb.assignment.currency);
   const go = (finding: (typeof errors)[number]): void => {
     wb.dialog.value = null;
@@ -134,11 +134,11 @@ function Submit({ wb }: { wb: Workbench }) {
         <button
           type="button"
           class="wb-primary"
-          autofocus={wb.canSubmit.value}
-          disabled={!wb.canSubmit.value || wb.submitting.value}
-          onClick={() => void wb.submit()}
+          autofocus={wb.handIn.canSubmit.value}
+          disabled={!wb.handIn.canSubmit.value || wb.handIn.submitting.value}
+          onClick={() => void wb.handIn.submit()}
         >
-          {wb.submitting.value ? t("submitting") : t("submitNow", { price })}
+          {wb.handIn.submitting.value ? t("submitting") : t("submitNow", { price })}
         </button>
       </div>
     </Modal>
@@ -154,7 +154,7 @@ function GiveBack({ wb }: { wb: Workbench }) {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void wb.giveBack(reason.trim());
+          void wb.handIn.giveBack(reason.trim());
         }}
       >
         <label class="wb-field">

@@ -5,6 +5,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import type { Flag, Hands, Segment } from "../contract.ts";
 import type { Edge } from "../model/commands.ts";
 import { FINISH_TYPING } from "../sync/index.ts";
+import { run } from "./actions.ts";
 import { FrameField } from "./FrameField.tsx";
 import { ScreeningPanel } from "./ScreeningPanel.tsx";
 import type { Workbench } from "./store.ts";
@@ -129,10 +130,10 @@ function Fields({ wb, segment }: { wb: Workbench; segment: Segment }) {
       <div class="wb-row wb-tools">
         <button type="button" title={wb.keyOf("playEdge")} onClick={() => wb.playEdge()}>{t("playEdge")}</button>
         <button type="button" title={wb.keyOf("loop")} onClick={() => wb.loop()}>{t("loop")}</button>
-        <button type="button" title={wb.keyOf("compare")} aria-pressed={wb.comparing.value} onClick={() => wb.run("compare", false)}>{t("compare")}</button>
-        <button type="button" title={wb.keyOf("copy")} disabled={locked} onClick={() => wb.run("copy", false)}>{t("copy")}</button>
-        <button type="button" title={wb.keyOf("merge")} disabled={locked} onClick={() => wb.run("merge", false)}>{t("merge")}</button>
-        <button type="button" title={wb.keyOf("delete")} disabled={locked} onClick={() => wb.run("delete", false)}>{t("delete")}</button>
+        <button type="button" title={wb.keyOf("compare")} aria-pressed={wb.comparing.value} onClick={() => run(wb, "compare", false)}>{t("compare")}</button>
+        <button type="button" title={wb.keyOf("copy")} disabled={locked} onClick={() => run(wb, "copy", false)}>{t("copy")}</button>
+        <button type="button" title={wb.keyOf("merge")} disabled={locked} onClick={() => run(wb, "merge", false)}>{t("merge")}</button>
+        <button type="button" title={wb.keyOf("delete")} disabled={locked} onClick={() => run(wb, "delete", false)}>{t("delete")}</button>
       </div>
     </div>
   );

@@ -11,7 +11,7 @@ export interface PictureProps {
   table: FrameTable;
   /** What the video is called. */
   label: string;
-  /** With it there is a choice of quality. */
+  /** With them there is a choice of quality; without them, nothing to play. */
   links?: MediaLinks;
 }
 
@@ -31,7 +31,7 @@ export function Picture({ player, table, label, links }: PictureProps) {
         disableRemotePlayback
       />
       <Counter player={player} table={table} />
-      <Condition player={player} />
+      {links ? <Condition player={player} /> : <p class="picture-condition">{words("videoNotShown")}</p>}
       {links && <QualityChoice links={links} player={player} />}
     </div>
   );

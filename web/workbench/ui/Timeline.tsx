@@ -88,12 +88,12 @@ class Painter {
   }
 
   x(frame: number): number {
-    const { first, count } = this.wb.view.peek();
+    const { first, count } = this.wb.view.range.peek();
     return ((frame - first) / count) * this.width;
   }
 
   frame(x: number): number {
-    const { first, count } = this.wb.view.peek();
+    const { first, count } = this.wb.view.range.peek();
     return first + (x / this.width) * count;
   }
 
@@ -129,7 +129,7 @@ class Painter {
     c.font = `11px system-ui, sans-serif`;
     c.textBaseline = "middle";
 
-    const { first, count } = wb.view.peek();
+    const { first, count } = wb.view.range.peek();
     this.ruler(c, width, first, count);
     for (let lane = 0; lane < 3; lane++) {
       c.fillStyle = palette["sunken"]!;
@@ -295,13 +295,13 @@ export function Timeline({ wb }: { wb: Workbench }) {
       void wb.timeline.value;
       void wb.selected.value;
       void wb.edge.value;
-      void wb.view.value;
+      void wb.view.range.value;
       void wb.player.frame.value;
       void wb.findings.value;
       painter.soon();
     });
     const observer = new ResizeObserver(() => {
-      wb.columns.value = element.clientWidth;
+      wb.view.columns.value = element.clientWidth;
       painter.soon();
     });
     observer.observe(element);
@@ -317,8 +317,10 @@ export function Timeline({ wb }: { wb: Workbench }) {
     };
     const onDown = (event: PointerEvent): void => {
       if (event.button !== 0 && event.button !== 1) return;
+      // First, so that a number or text being typed becomes an edit of the segment it is about.
+      (element.parentElement?.querySelector("[role=slider]") as HTMLElement | null)?.focus({ preventScroll: true });
       const [x, y] = point(event);
-      const { first } = wb.view.peek();
+      const { first } = wb.view.range.peek();
       if (event.button === 1) painter.drag = { kind: "pan", x, first };
       else {
         const hit = painter.hit(x, y);
@@ -334,7 +336,6 @@ export function Timeline({ wb }: { wb: Workbench }) {
       }
       element.setPointerCapture(event.pointerId);
       event.preventDefault();
-      (element.parentElement?.querySelector("[role=slider]") as HTMLElement | null)?.focus({ preventScroll: true });
     };
     const onMove = (event: PointerEvent): void => {
       const [x, y] = point(event);
@@ -344,14 +345,14 @@ export function Timeline({ wb }: { wb: Workbench }) {
         return;
       }
       if (drag.kind === "pan") {
-        wb.look(drag.first - ((x - drag.x) / painter.width) * wb.view.peek().count);
+        wb.view.look(drag.first - ((x - drag.x) / painter.width) * wb.view.range.peek().count);
       } else if (drag.kind === "seek") {
         void wb.seek(Math.floor(painter.frame(x)));
       } else if (Math.abs(x - drag.x) > 2 || drag.frame !== undefined) {
         const timeline = wb.timeline.peek();
         const segment = timeline.segments.find((s) => s.id === drag.id);
         if (!segment) return;
-        const reach = Math.floor((NEAR / painter.width) * wb.view.peek().count);
+        const reach = Math.floor((NEAR / painter.width) * wb.view.range.peek().count);
         let frame = Math.round(painter.frame(x));
         if (!event.altKey) frame = snap(timeline, segment.id, frame, reach);
         const room = edgeRoom(timeline, segment, drag.edge!, wb.frameCount, wb.settings.peek().together);
@@ -373,11 +374,11 @@ export function Timeline({ wb }: { wb: Workbench }) {
     const onWheel = (event: WheelEvent): void => {
       event.preventDefault();
       const [x] = point(event);
-      const { first, count } = wb.view.peek();
-      if (event.ctrlKey || event.metaKey) wb.zoom(event.deltaY > 0 ? 1.25 : 0.8, painter.frame(x));
+      const { first, count } = wb.view.range.peek();
+      if (event.ctrlKey || event.metaKey) wb.view.zoom(event.deltaY > 0 ? 1.25 : 0.8, painter.frame(x));
       else {
         const by = Math.abs(event.deltaX) > Math.abs(event.deltaY) ? event.deltaX : event.deltaY;
-        wb.look(first + (by / painter.width) * count);
+        wb.view.look(first + (by / painter.width) * count);
       }
     };
     element.addEventListener("pointerdown", onDown);
@@ -409,10 +410,10 @@ export function Timeline({ wb }: { wb: Workbench }) {
         <StripsPanel wb={wb} />
       </div>
       <div class="wb-tools">
-        <button type="button" title={wb.keyOf("zoomOut")} aria-label={t("zoomOut")} onClick={() => wb.zoom(2)}>−</button>
-        <button type="button" title={wb.keyOf("zoomIn")} aria-label={t("zoomIn")} onClick={() => wb.zoom(0.5)}>+</button>
-        <button type="button" title={wb.keyOf("zoomFit")} onClick={() => wb.look(0, wb.frameCount)}>{t("zoomFit")}</button>
-        <button type="button" onClick={() => wb.zoomFrames()}>{t("zoomFrames")}</button>
+        <button type="button" title={wb.keyOf("zoomOut")} aria-label={t("zoomOut")} onClick={() => wb.view.zoom(2)}>−</button>
+        <button type="button" title={wb.keyOf("zoomIn")} aria-label={t("zoomIn")} onClick={() => wb.view.zoom(0.5)}>+</button>
+        <button type="button" title={wb.keyOf("zoomFit")} onClick={() => wb.view.look(0, wb.frameCount)}>{t("zoomFit")}</button>
+        <button type="button" onClick={() => wb.view.frames()}>{t("zoomFrames")}</button>
         <label class="wb-inline">
           <input
             type="checkbox"

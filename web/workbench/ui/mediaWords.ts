@@ -4,6 +4,7 @@
 const ENGLISH = {
   videoLoading: "Loading the video…",
   videoStalled: "Waiting for the video…",
+  videoNotShown: "The video is no longer shown.",
   videoFailed: "The video can't be played. Your work is safe.",
   videoRetry: "Try the video again",
   quality: "Picture",

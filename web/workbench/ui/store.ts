@@ -1,7 +1,7 @@
-// The state of the page and everything that a key or a button can do to it. Components read its
-// signals; only this file changes the timeline.
+// The state of the page and what a button can do to it. Components read its signals; only this file
+// changes the timeline.
 
-import { computed, effect, signal, untracked, type Signal } from "@preact/signals";
+import { computed, signal, type Signal } from "@preact/signals";
 import type {
   Difference,
   Edit,
@@ -14,16 +14,18 @@ import type {
   Timeline,
   Verdict,
 } from "../contract.ts";
-import { api, Offline, Problem, type ActionType, type Assignment, type Brief, type Located } from "../api/client.ts";
+import type { ActionType, Assignment, Brief, Located } from "../api/client.ts";
 import type { MediaLinks } from "../media/links.ts";
 import type { MediaPlayer } from "../media/player.ts";
 import type { Action, Keymap } from "../keys/keymap.ts";
 import { keyName, loadKeymap, storeKeymap } from "../keys/keymap.ts";
 import * as commands from "../model/commands.ts";
 import { Refused, type Edge, type Outcome } from "../model/commands.ts";
-import { toSubmission } from "../model/draft.ts";
 import { checkSegments, warnSegments, type Problem as Finding } from "../model/lint.ts";
 import { countStartingBy, coveredFrames, find, indexOf, segmentsAt } from "../model/segments.ts";
+import { HandIn } from "./handIn.ts";
+import { loadSettings, storeSettings, type Settings } from "./settings.ts";
+import { TimelineView } from "./view.ts";
 import { t } from "./words.ts";
 
 export type Dialog = null | "help" | "submit" | "return" | "goTo";
@@ -41,11 +43,6 @@ export interface Parts {
 }
 
 const SPEEDS = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3] as const;
-
-interface Settings {
-  lagMs: number;
-  together: boolean;
-}
 
 export class Workbench {
   readonly assignment: Assignment;
@@ -70,23 +67,18 @@ export class Workbench {
   readonly message = signal<{ text: string; bad: boolean } | null>(null);
   readonly banner = signal<string | null>(null);
   readonly ended = signal<Ended>(null);
-  readonly refusals = signal<{ title: string; errors: readonly Located[] } | null>(null);
-  readonly submitting = signal(false);
   readonly settings: Signal<Settings>;
   readonly keymap: Signal<Keymap>;
   readonly history = signal({ past: 0, future: 0 });
-  /** First frame on the timeline's left, and how many fit. */
-  readonly view: Signal<{ first: number; count: number }>;
-  /** How many columns the canvas has; set by it. */
-  readonly columns = signal(1000);
+  readonly view: TimelineView;
   /** Asks a part of the page to take the focus: "description", "flag:ID", "type". */
   readonly focus = signal<{ on: string; n: number }>({ on: "", n: 0 });
 
   /** The last request for focus that was met: a field that is made anew must not meet it again. */
   focusTaken = 0;
 
+  readonly handIn = new HandIn(this);
   private readonly past = new commands.History();
-  private submissionKey = { of: "", key: "" };
 
   constructor(parts: Parts) {
     this.assignment = parts.assignment;
@@ -102,7 +94,7 @@ export class Workbench {
     this.timeline = signal(parts.sync.initial);
     this.keymap = signal(loadKeymap(this.person));
     this.settings = signal(loadSettings(this.person));
-    this.view = signal({ first: 0, count: this.frameCount });
+    this.view = new TimelineView(this.player, this.frameCount);
     const last = parts.sync.initial.segments.at(-1);
     if (last) this.hands.value = last.hands;
   }
@@ -153,25 +145,6 @@ export class Workbench {
     Math.floor((100 * coveredFrames(this.timeline.value.segments)) / this.frameCount),
   );
 
-  /** What stands in the way of a submission beside the segments' own errors. */
-  readonly blockers = computed<string[]>(() => {
-    const { screening, segments, flags } = this.timeline.value;
-    const found: string[] = [];
-    if (screening.verdict === null) found.push(t("submitFirstVerdict"));
-    else if (screening.verdict !== "usable" && !screening.reason) found.push(t("submitReason"));
-    if (screening.verdict === "usable" && flags.length) found.push(t("submitFlags"));
-    if (screening.verdict !== "unusable" && segments.length === 0)
-      found.push(t("submitNoSegments"));
-    return found;
-  });
-
-  readonly canSubmit = computed(
-    () =>
-      this.readOnly.value === null &&
-      this.blockers.value.length === 0 &&
-      (this.timeline.value.screening.verdict === "unusable" || this.errors.value.length === 0),
-  );
-
   /** Where in the list of the project's types; -1 for none or one that it does not have. */
   typeNumber(key: string): number {
     return this.typeIndex.get(key) ?? -1;
@@ -195,7 +168,7 @@ export class Workbench {
   }
 
   /** Without a chosen segment there is no such field, and none may take the focus later on. */
-  private askSegment(field: string): void {
+  askSegment(field: string): void {
     if (this.chosen.value) this.askFocus(field);
     else this.say(t("noSegment"), true);
   }
@@ -411,7 +384,7 @@ export class Workbench {
   /** The next place to mend after the chosen segment, errors and warnings alike, round and round. */
   nextProblem(): void {
     const all = [...this.errors.value, ...this.warnings.value].sort((a, b) => a.index - b.index);
-    const blocker = this.blockers.value[0];
+    const blocker = this.handIn.blockers.value[0];
     if (all.length === 0) return this.say(blocker ?? t("noMoreProblems"), Boolean(blocker));
     const here = this.chosenIndex.value;
     const at = this.lastProblem && all.findIndex((p) => p.detail === this.lastProblem);
@@ -440,43 +413,6 @@ export class Workbench {
     this.say(finding.detail, finding.severity !== "warning");
   }
 
-  /** Zooms so that `frame` stays where it is. */
-  zoom(factor: number, around = this.player.frame.value): void {
-    const { first, count } = this.view.value;
-    const least = Math.min(this.frameCount, 16);
-    const next = Math.max(least, Math.min(this.frameCount, Math.round(count * factor)));
-    const share = count > 0 ? (around - first) / count : 0.5;
-    this.look(Math.round(around - Math.max(0, Math.min(1, share)) * next), next);
-  }
-
-  look(first: number, count = this.view.value.count): void {
-    this.view.value = {
-      first: Math.max(0, Math.min(this.frameCount - count, Math.round(first))),
-      count,
-    };
-  }
-
-  /** The whole video, or one frame a column around the playhead. */
-  zoomFit(): void {
-    if (this.view.value.count < this.frameCount) this.look(0, this.frameCount);
-    else this.zoomFrames();
-  }
-
-  zoomFrames(): void {
-    const count = Math.max(16, Math.min(this.frameCount, Math.floor(this.columns.value)));
-    this.look(this.player.frame.value - count / 2, count);
-  }
-
-  /** Keeps the playhead on the timeline; returns the clean-up. */
-  follow(): () => void {
-    return effect(() => {
-      const frame = this.player.frame.value;
-      const { first, count } = this.view.peek();
-      if (count >= this.frameCount || (frame >= first && frame < first + count)) return;
-      this.look(untracked(() => this.player.playing.value) ? frame - count * 0.1 : frame - count / 2, count);
-    });
-  }
-
   speed(by: -1 | 1): void {
     const now = Math.abs(this.player.rate.value) || 1;
     const at = SPEEDS.findIndex((speed) => speed >= now);
@@ -498,31 +434,6 @@ export class Workbench {
     else void this.player.playRange(segment.start_frame, segment.end_frame, true);
   }
 
-  // --- handing in ----------------------------------------------------------------------------
-
-  async submit(): Promise<void> {
-    if (!this.canSubmit.value || this.submitting.value) return;
-    this.submitting.value = true;
-    this.refusals.value = null;
-    try {
-      await this.sync.flush();
-      const work = toSubmission(this.timeline.value);
-      // The same work sent twice is the same submission; changed work is another one.
-      const content = JSON.stringify(work);
-      if (this.submissionKey.of !== content)
-        this.submissionKey = { of: content, key: commands.newId() };
-      const made = await api.submit(this.assignment.id, work, this.submissionKey.key);
-      await this.sync.finish();
-      this.dialog.value = null;
-      this.ended.value = { kind: "submitted", segments: made.segment_count };
-      void this.player.pause();
-    } catch (error) {
-      this.refusals.value = refusal(error);
-    } finally {
-      this.submitting.value = false;
-    }
-  }
-
   /** Goes to the place that the server refused. */
   goToRefusal(located: Located): void {
     this.dialog.value = null;
@@ -534,22 +445,8 @@ export class Workbench {
     });
   }
 
-  async giveBack(reason: string): Promise<void> {
-    this.refusals.value = null;
-    try {
-      await this.sync.flush();
-      await api.giveBack(this.assignment.id, reason);
-      await this.sync.finish();
-      this.dialog.value = null;
-      this.ended.value = { kind: "returned" };
-      void this.player.pause();
-    } catch (error) {
-      this.refusals.value = refusal(error);
-    }
-  }
-
   open(dialog: Dialog): void {
-    this.refusals.value = null;
+    this.handIn.refusals.value = null;
     if (dialog !== null) void this.player.pause();
     this.dialog.value = dialog;
   }
@@ -558,11 +455,7 @@ export class Workbench {
 
   set(settings: Partial<Settings>): void {
     this.settings.value = { ...this.settings.value, ...settings };
-    try {
-      localStorage.setItem(`workbench-settings-${this.person}`, JSON.stringify(this.settings.value));
-    } catch {
-      // Private mode: it holds for this tab.
-    }
+    storeSettings(this.person, this.settings.value);
   }
 
   setKeymap(keymap: Keymap): void {
@@ -570,89 +463,7 @@ export class Workbench {
     this.keymap.value = keymap;
   }
 
-  // --- keys ----------------------------------------------------------------------------------
-
-  /** What a key does; false when it does nothing here, so that the browser may have it. */
-  run(action: Action, repeat: boolean): boolean | void {
-    const { player } = this;
-    const digit = /^type(\d)$/.exec(action);
-    if (digit) return this.runDigit(Number(digit[1]));
-    // Held down, only moving goes on: nobody means to split thirty times a second.
-    const moves = /^(?:step|jump|seconds|nudge|push|previous|next|undo|redo|zoomIn|zoomOut|slower|faster)/;
-    if (repeat && !moves.test(action)) return;
-    switch (action) {
-      case "play": return void player.toggle();
-      case "back": return void player.shuttle(-1);
-      case "stop": return void player.shuttle(0);
-      case "forward": return void player.shuttle(1);
-      case "slower": return this.speed(-1);
-      case "faster": return this.speed(1);
-      case "stepBack": return void player.step(-1);
-      case "stepForward": return void player.step(1);
-      case "jumpBack": return void player.step(-10);
-      case "jumpForward": return void player.step(10);
-      case "secondsBack": return this.jumpSeconds(-5);
-      case "secondsForward": return this.jumpSeconds(5);
-      case "goTo": return this.open("goTo");
-      case "previous": return this.walk(-1);
-      case "next": return this.walk(1);
-      case "firstFrame": return void this.seek(this.chosen.value?.start_frame ?? 0);
-      case "lastFrame":
-        return void this.seek((this.chosen.value?.end_frame ?? this.frameCount) - 1);
-      case "split": return this.split();
-      case "add": return this.add();
-      case "setStart": return this.setStart();
-      case "setEnd": return this.setEnd();
-      case "chooseEdge":
-        this.edge.value = this.edge.value === "start" ? "end" : "start";
-        this.say(t("edgeChosen", { edge: t(this.edge.value === "start" ? "edgeStart" : "edgeEnd") }));
-        return this.showEdge();
-      case "nudgeBack": return this.nudge(-1);
-      case "nudgeForward": return this.nudge(1);
-      case "pushBack": return this.nudge(-5);
-      case "pushForward": return this.nudge(5);
-      case "playEdge": return this.playEdge();
-      case "loop": return this.loop();
-      case "compare": return void (this.comparing.value = !this.comparing.value);
-      case "types": return this.askSegment("type");
-      case "left":
-      case "right":
-      case "both":
-      case "none": return void this.label({ hands: action });
-      case "describe": return this.askSegment("description");
-      case "saveNext": return this.saveNext();
-      case "copy": return void this.do((tl) => commands.copyPrevious(tl, this.selected.value));
-      case "merge": return void this.do((tl) => commands.merge(tl, this.selected.value));
-      case "delete": return void this.do((tl) => commands.remove(tl, this.selected.value));
-      case "flag": return this.flag();
-      case "problem": return this.nextProblem();
-      case "undo": return this.undo();
-      case "redo": return this.redo();
-      case "zoomIn": return this.zoom(0.5);
-      case "zoomOut": return this.zoom(2);
-      case "zoomFit": return this.zoomFit();
-      case "extend": return void this.sync.extend();
-      case "guideline": return void (this.guidelineOpen.value = !this.guidelineOpen.value);
-      case "save": return void this.sync.flush();
-      case "submit": return this.open("submit");
-      case "help": return this.open("help");
-      case "leave": return this.leave();
-    }
-  }
-
-  /** While the video's verdict is open, 1 to 3 answer it; afterwards they are action types. */
-  private runDigit(digit: number): boolean | void {
-    if (this.timeline.value.screening.verdict === null) {
-      const verdict = (["usable", "usable_with_issues", "unusable"] as const)[digit - 1];
-      if (!verdict) return false;
-      this.screen({ verdict });
-      return this.askReason(verdict);
-    }
-    const type = this.types[digit - 1];
-    if (!type) return false;
-    if (!this.chosen.value) this.say(t("noSegment"), true);
-    else this.label({ action_type: type.key });
-  }
+  // --- what is asked next --------------------------------------------------------------------
 
   /** What is wrong is asked next; a usable video needs no reason. */
   askReason(verdict: Verdict): void {
@@ -667,45 +478,4 @@ export class Workbench {
     this.walk(1);
     this.askSegment("description");
   }
-
-  private jumpSeconds(seconds: number): void {
-    const { table, player } = this;
-    const to = table.seconds(player.frame.value) + seconds;
-    void this.seek(table.frameAt(Math.max(0, to)));
-  }
-
-  private leave(): boolean | void {
-    if (this.comparing.value) this.comparing.value = false;
-    else if (this.guidelineOpen.value) this.guidelineOpen.value = false;
-    else if (this.changingVerdict.value) this.changingVerdict.value = false;
-    else if (this.selected.value !== null) this.selected.value = null;
-    else return false;
-  }
-}
-
-function loadSettings(person: number): Settings {
-  const standard = { lagMs: 0, together: true };
-  try {
-    const stored = JSON.parse(localStorage.getItem(`workbench-settings-${person}`) ?? "{}") as Partial<Settings>;
-    return {
-      lagMs: typeof stored.lagMs === "number" ? Math.max(0, Math.min(1000, stored.lagMs)) : 0,
-      together: stored.together !== false,
-    };
-  } catch {
-    return standard;
-  }
-}
-
-function refusal(error: unknown): { title: string; errors: readonly Located[] } {
-  if (error instanceof Problem)
-    return {
-      title: error.title,
-      errors: error.errors.length
-        ? error.errors
-        : error.detail
-          ? [{ detail: error.detail }]
-          : [],
-    };
-  if (error instanceof Offline) return { title: error.message, errors: [] };
-  throw error;
 }
