@@ -19,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from knox.crypto import hash_token
 
@@ -60,7 +60,8 @@ def _answer(request: HttpRequest, assignment: str | None) -> HttpResponse | None
         if assignment is None:
             return _claim(digest, body)
         return _submit(digest, int(assignment), body)
-    except IntegrityError:  # a race that only a constraint saw: let the view look again
+    except (IntegrityError, OperationalError):
+        # A race that only a constraint saw, or a connection that was lost: let the view look again.
         return None
 
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Case, F, Q, Value, When
-from django.db.models.functions import Coalesce, Least, Now
+from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from contractors.models import Contractor, EligibilityPolicyVersion, Residence
 from tasks.models.projects import Guideline, PriceVersion, Project
 from videos.models import Video
 
-PRIORITY_STEP = 1024  # more than any place within a priority
 
+def facts_agree(table: str, *columns: str) -> models.Func:
+    """`<table>_facts_agree(…)` of the database: does what a row says agree with its state?
 
-def _place_within_priority() -> Case:
-    """0 … 1023, the first ones first, by `queue_order`. No agreement yet: behind what has one."""
-    held = Least(F("held_slots"), Value(PRIORITY_STEP - 1))
-    return Case(
-        When(queue_order="breadth_first", then=held),
-        When(queue_order="depth_first", then=Value(PRIORITY_STEP - 1) - held),
-        When(queue_order="uncertainty", then=Value(1000) - Coalesce(F("uncertainty"), Value(0))),
-        default=Value(0),
-        output_field=models.IntegerField(),
+    A function of the migrations, which a CHECK calls, and not an expression here: decision 0010.
+    """
+    return models.Func(
+        *columns, function=f"{table}_facts_agree", output_field=models.BooleanField()
     )
 
 
@@ -60,8 +56,10 @@ class Task(models.Model):
     )
     rank = models.GeneratedField(
         # Ascending like the id, so that one index scan can start anywhere in the queue. A priority
-        # outweighs whatever the project orders by.
-        expression=F("priority") * -PRIORITY_STEP + _place_within_priority(),
+        # outweighs whatever the project orders by; no agreement yet: behind what has one.
+        expression=models.Func(
+            "priority", "queue_order", "held_slots", "uncertainty", function="tasks_rank"
+        ),
         output_field=models.IntegerField(),
         db_persist=True,
     )
@@ -76,19 +74,10 @@ class Task(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "video"], name="task_one_per_video"),
             models.CheckConstraint(
-                condition=Q(
-                    state__in=[
-                        "draft",
-                        "open",
-                        "filled",
-                        "adjudicating",
-                        "completed",
-                        "unusable",
-                        "paused",
-                        "cancelled",
-                    ]
+                condition=facts_agree(
+                    "tasks_task", "state", "overlap", "held_slots", "opened_at", "ended_at"
                 ),
-                name="task_state_is_known",
+                name="task_state_agrees_with_facts",
             ),
             models.CheckConstraint(
                 condition=Q(queue_order__in=["age", "breadth_first", "depth_first", "uncertainty"])
@@ -99,23 +88,6 @@ class Task(models.Model):
                 condition=Q(overlap__gte=1, max_overlap__gte=F("overlap"))
                 & Q(held_slots__lte=F("overlap")),
                 name="task_slots_within_overlap",
-            ),
-            models.CheckConstraint(
-                condition=(~Q(state="open") | Q(held_slots__lt=F("overlap")))
-                & (~Q(state="filled") | Q(held_slots=F("overlap")))
-                & (~Q(state="draft") | Q(held_slots=0)),
-                name="task_state_agrees_with_slots",
-            ),
-            models.CheckConstraint(
-                condition=Q(state__in=["draft", "cancelled"]) | Q(opened_at__isnull=False),
-                name="task_left_draft_has_opened_at",
-            ),
-            models.CheckConstraint(
-                condition=Q(
-                    state__in=["completed", "unusable", "cancelled"], ended_at__isnull=False
-                )
-                | (~Q(state__in=["completed", "unusable", "cancelled"]) & Q(ended_at__isnull=True)),
-                name="task_ended_agrees_with_ended_at",
             ),
         ]
         indexes = [
@@ -194,55 +166,15 @@ class Assignment(models.Model):
                 name="assignment_one_live_per_task_and_contractor",
             ),
             models.CheckConstraint(
-                condition=Q(
-                    state__in=[
-                        "active",
-                        "grace",
-                        "submitted",
-                        "rework",
-                        "closed",
-                        "returned",
-                        "expired",
-                        "released",
-                    ]
+                condition=facts_agree(
+                    "tasks_assignment",
+                    "state",
+                    "occupies_slot",
+                    "lease_expires_at",
+                    "submitted_at",
+                    "ended_at",
                 ),
-                name="assignment_state_is_known",
-            ),
-            models.CheckConstraint(
-                condition=(
-                    Q(state__in=["active", "grace", "submitted", "rework"], occupies_slot=True)
-                    | Q(state__in=["returned", "expired", "released"], occupies_slot=False)
-                    | Q(state="closed")
-                ),
-                name="assignment_state_agrees_with_slot",
-            ),
-            models.CheckConstraint(
-                condition=(
-                    Q(state__in=["active", "grace", "rework"], lease_expires_at__isnull=False)
-                    | (
-                        ~Q(state__in=["active", "grace", "rework"])
-                        & Q(lease_expires_at__isnull=True)
-                    )
-                ),
-                name="assignment_leased_has_lease",
-            ),
-            models.CheckConstraint(
-                condition=~Q(state__in=["submitted", "rework", "closed"])
-                | Q(submitted_at__isnull=False),
-                name="assignment_submitted_has_submitted_at",
-            ),
-            models.CheckConstraint(
-                condition=(
-                    Q(
-                        state__in=["closed", "returned", "expired", "released"],
-                        ended_at__isnull=False,
-                    )
-                    | (
-                        ~Q(state__in=["closed", "returned", "expired", "released"])
-                        & Q(ended_at__isnull=True)
-                    )
-                ),
-                name="assignment_ended_agrees_with_ended_at",
+                name="assignment_state_agrees_with_facts",
             ),
             models.CheckConstraint(
                 condition=Q(price_cents__gt=0)

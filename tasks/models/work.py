@@ -7,7 +7,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from contractors.models import Contractor
-from tasks.models.queue import Assignment, Task
+from tasks.models.queue import Assignment, Task, facts_agree
 
 
 class Draft(models.Model):
@@ -80,33 +80,10 @@ class Submission(models.Model):
                 name="submission_one_undecided_per_assignment",
             ),
             models.CheckConstraint(
-                condition=Q(
-                    state__in=[
-                        "submitted",
-                        "in_review",
-                        "accepted",
-                        "accepted_with_fixes",
-                        "changes_requested",
-                        "paid_unused",
-                        "unusable_confirmed",
-                        "rejected",
-                        "auto_accepted",
-                    ]
+                condition=facts_agree(
+                    "tasks_submission", "state", "decided_at", "screening_verdict", "segment_count"
                 ),
-                name="submission_state_is_known",
-            ),
-            models.CheckConstraint(
-                condition=Q(state__in=["submitted", "in_review"], decided_at__isnull=True)
-                | (~Q(state__in=["submitted", "in_review"]) & Q(decided_at__isnull=False)),
-                name="submission_decided_agrees_with_decided_at",
-            ),
-            models.CheckConstraint(
-                condition=Q(screening_verdict__in=["usable", "usable_with_issues", "unusable"]),
-                name="submission_verdict_is_known",
-            ),
-            models.CheckConstraint(
-                condition=Q(screening_verdict="unusable") | Q(segment_count__gt=0),
-                name="submission_of_usable_video_has_segments",
+                name="submission_state_agrees_with_facts",
             ),
         ]
 

@@ -66,7 +66,7 @@ def reclaim(*, assignment: Assignment) -> Assignment:
 def _lease(person: Contractor, project: Project, task: Task, terms: guards.Terms) -> Assignment:
     """Put the person on the lowest free slot of a locked, open task and reserve its price."""
     slot = take_slot(task)
-    assert slot is not None, "an open task has a free slot (task_state_agrees_with_slots)"
+    assert slot is not None, "an open task has a free slot (task_state_agrees_with_facts)"
     reserve(project, terms.price.price_cents)
     now = database_now()
     assignment = Assignment.objects.create(

@@ -12,27 +12,28 @@ taken after that, locks the task and a share of the budget, and writes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
-from django.db import connection
-from psycopg.types.numeric import Int4, Int8
-
+from annotation_platform.prepared import Prepared
 from tasks.models import QueueOrder
 
-_BY_PERSON = "SELECT * FROM tasks_claim(%s, %s, %s, %s)"
+_BY_PERSON = Prepared("claim_by_person", "SELECT * FROM tasks_claim($4, $1, $2, $3)")
 
 # The token is looked up in the same statement: revoking it works at once, and costs no round trip.
-_BY_TOKEN = """
-SELECT claimed.* FROM knox_authtoken token
-JOIN contractors_user holder ON holder.id = token.user_id
-CROSS JOIN LATERAL tasks_claim(holder.id, %s, %s, %s) claimed
-WHERE token.digest = %s AND (token.expiry IS NULL OR token.expiry >= statement_timestamp())
-    AND holder.is_active AND holder.roles @> '{contractor}'
-"""
+_BY_TOKEN = Prepared(
+    "claim_by_token",
+    """
+    SELECT claimed.* FROM knox_authtoken token
+    JOIN contractors_user holder ON holder.id = token.user_id
+    CROSS JOIN LATERAL tasks_claim(holder.id, $1, $2, $3) claimed
+    WHERE token.digest = $4 AND (token.expiry IS NULL OR token.expiry >= statement_timestamp())
+        AND holder.is_active AND holder.roles @> '{contractor}'
+    """,
+)
 
 
 class Claimed(NamedTuple):
@@ -65,6 +66,28 @@ class Claimed(NamedTuple):
     video_time_base_den: int
     proxy_files: str | None
     video_frame_times: bytes
+
+
+def _text(value: bytes) -> str:
+    return value.decode()
+
+
+def _instant(value: bytes) -> datetime:
+    return datetime.fromisoformat(value.decode())
+
+
+def _binary(value: bytes) -> bytes:
+    return bytes.fromhex(value[2:].decode())
+
+
+_READ: dict[Any, Callable[[bytes], Any]] = {
+    int: int,
+    str: _text,
+    datetime: _instant,
+    bytes: _binary,
+    str | None: _text,
+}
+_READERS = [_READ[kind] for kind in get_type_hints(Claimed).values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,29 +162,26 @@ low_water = LowWater()
 def claim(*, person_id: int, project_id: int) -> Claimed | None:
     """Claim; None, with nothing written, when it can't be done here. One transaction of its own
     unless the caller has one."""
-    mark = low_water.start(project_id, person_id)
-    parameters = [Int8(person_id), Int8(project_id), Int4(mark.rank), Int8(mark.task_id)]
-    return _run(_BY_PERSON, parameters, project_id, person_id, mark)
+    return _run(_BY_PERSON, project_id, person_id, str(person_id))
 
 
 def claim_by_token(*, digest: str, project_id: int) -> Claimed | None:
     """The same for whoever holds the token, a contractor; None also when nobody does."""
-    mark = low_water.start(project_id, digest)
-    parameters = [Int8(project_id), Int4(mark.rank), Int8(mark.task_id), digest]
-    return _run(_BY_TOKEN, parameters, project_id, digest, mark)
+    return _run(_BY_TOKEN, project_id, digest, digest)
 
 
-def _run(
-    statement: str, parameters: list[Any], project_id: int, who: Hashable, mark: _Mark
-) -> Claimed | None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        row = cursor.fetchone()
+def _run(statement: Prepared, project_id: int, who: Hashable, credential: str) -> Claimed | None:
+    mark = low_water.start(project_id, who)
+    row = statement.row(
+        [b"%d" % project_id, b"%d" % mark.rank, b"%d" % mark.task_id, credential.encode()]
+    )
     if row is None:
         if mark is _START:
             low_water.missed(project_id)
         return None
-    claimed = Claimed._make(row)
+    claimed = Claimed._make(
+        None if value is None else read(value) for read, value in zip(_READERS, row, strict=True)
+    )
     # By depth or uncertainty tasks move ahead of the mark while they are worked on.
     if claimed.queue_order in (QueueOrder.AGE, QueueOrder.BREADTH_FIRST):
         low_water.reached(project_id, who, claimed.task_rank, claimed.task_id)

@@ -10,28 +10,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
-from django.db import connection
-from psycopg.types.numeric import Int8
-
+from annotation_platform.prepared import Prepared
 from events.services import announce
 from tasks.rules import MAX_SEGMENTS
 from timelines import lint
 from timelines.segment import Segment
 
-_ARGUMENTS = "%s, %s::text[], %s::int4[], %s::int4[], %s::int2[], %s::text[], %s::text[]"
 _MAX_FRAME = 2**31 - 1
-_BY_PERSON = f"SELECT * FROM tasks_submit(%s, {_ARGUMENTS})"
+_BY_PERSON = Prepared(
+    "submit_by_person", "SELECT * FROM tasks_submit($8, $1, $2, $3, $4, $5, $6, $7)"
+)
 
 # The token is looked up in the same statement: revoking it works at once, and costs no round trip.
-_BY_TOKEN = f"""
-SELECT made.* FROM knox_authtoken token
-JOIN contractors_user holder ON holder.id = token.user_id
-CROSS JOIN LATERAL tasks_submit(holder.id, {_ARGUMENTS}) made
-WHERE token.digest = %s AND (token.expiry IS NULL OR token.expiry >= statement_timestamp())
-    AND holder.is_active AND holder.roles @> '{{contractor}}'
-"""
+_BY_TOKEN = Prepared(
+    "submit_by_token",
+    """
+    SELECT made.* FROM knox_authtoken token
+    JOIN contractors_user holder ON holder.id = token.user_id
+    CROSS JOIN LATERAL tasks_submit(holder.id, $1, $2, $3, $4, $5, $6, $7) made
+    WHERE token.digest = $8 AND (token.expiry IS NULL OR token.expiry >= statement_timestamp())
+        AND holder.is_active AND holder.roles @> '{contractor}'
+    """,
+)
 
 
 class HandedIn(NamedTuple):
@@ -51,22 +53,18 @@ def submit(*, person_id: int, assignment_id: int, segments: Sequence[Segment]) -
     Arguments:
         segments: sorted by start, end and hands.
     """
-    return _run(_BY_PERSON, [Int8(person_id)], assignment_id, segments, [])
+    return _run(_BY_PERSON, assignment_id, segments, str(person_id))
 
 
 def submit_by_token(
     *, digest: str, assignment_id: int, segments: Sequence[Segment]
 ) -> HandedIn | None:
     """The same for whoever holds the token, a contractor; None also when nobody does."""
-    return _run(_BY_TOKEN, [], assignment_id, segments, [digest])
+    return _run(_BY_TOKEN, assignment_id, segments, digest)
 
 
 def _run(
-    statement: str,
-    before: list[int],
-    assignment_id: int,
-    segments: Sequence[Segment],
-    after: list[str],
+    statement: Prepared, assignment_id: int, segments: Sequence[Segment], credential: str
 ) -> HandedIn | None:
     if not 0 < len(segments) <= MAX_SEGMENTS or not lint.is_sound(segments):
         return None
@@ -74,23 +72,28 @@ def _run(
     if max(ends) > _MAX_FRAME:
         return None
     types = [segment.action_type for segment in segments]
-    parameters: list[Any] = [
-        *before,
-        Int8(assignment_id),
+    parameters = [
+        str(assignment_id),
         text_array(set(types)),
         int_array([segment.start_frame for segment in segments]),
         int_array(ends),
         int_array([int(segment.hands) for segment in segments]),
         text_array(types),
         text_array([segment.description for segment in segments]),
-        *after,
+        credential,
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        row = cursor.fetchone()
+    row = statement.row([parameter.encode() for parameter in parameters])
     if row is None:
         return None
-    made = HandedIn._make(row)
+    submission, round_, frames, submitted_at, task, event = cast("list[bytes]", row)
+    made = HandedIn(
+        int(submission),
+        int(round_),
+        int(frames),
+        datetime.fromisoformat(submitted_at.decode()),
+        int(task),
+        int(event),
+    )
     announce(
         "assignment.submitted",
         event_id=made.event_id,

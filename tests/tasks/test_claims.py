@@ -200,14 +200,14 @@ def test_the_database_refuses_one_person_twice_on_one_task() -> None:
 @pytest.mark.parametrize(
     ("change", "constraint"),
     [
-        ("state = 'submitted'", "assignment_leased_has_lease"),
+        ("state = 'submitted'", "assignment_state_agrees_with_facts"),
         (
             "state = 'returned', lease_expires_at = NULL, ended_at = now()",
-            "assignment_state_agrees_with_slot",
+            "assignment_state_agrees_with_facts",
         ),
-        ("occupies_slot = false", "assignment_state_agrees_with_slot"),
-        ("lease_expires_at = NULL", "assignment_leased_has_lease"),
-        ("ended_at = now()", "assignment_ended_agrees_with_ended_at"),
+        ("occupies_slot = false", "assignment_state_agrees_with_facts"),
+        ("lease_expires_at = NULL", "assignment_state_agrees_with_facts"),
+        ("ended_at = now()", "assignment_state_agrees_with_facts"),
         ("price_cents = 0, screening_fee_cents = 0", "assignment_pins_are_usable"),
         (
             "state = 'nonsense', lease_expires_at = NULL",
@@ -227,10 +227,10 @@ def test_the_database_ties_states_to_their_columns(change: str, constraint: str)
     ("change", "constraint"),
     [
         ("held_slots = 3", "task_slots_within_overlap"),
-        ("held_slots = 2", "task_state_agrees_with_slots"),
-        ("state = 'filled'", "task_state_agrees_with_slots"),
-        ("state = 'cancelled'", "task_ended_agrees_with_ended_at"),
-        ("opened_at = NULL", "task_left_draft_has_opened_at"),
+        ("held_slots = 2", "task_state_agrees_with_facts"),
+        ("state = 'filled'", "task_state_agrees_with_facts"),
+        ("state = 'cancelled'", "task_state_agrees_with_facts"),
+        ("opened_at = NULL", "task_state_agrees_with_facts"),
     ],
 )
 def test_the_database_keeps_slots_and_task_states_together(change: str, constraint: str) -> None:
