@@ -37,4 +37,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "deploy/check_web.py"]
 # The same line as `web` in the Procfile; `exec` makes the server the process that is signalled.
-CMD ["sh", "-c", "exec granian --interface wsgi --host ${HOST:-127.0.0.1} --port ${PORT:-8000} --workers ${WEB_WORKERS:-2} --blocking-threads ${WEB_THREADS:-4} --no-ws annotation_platform.wsgi:application"]
+CMD ["sh", "-c", "exec granian --interface wsgi --host ${HOST:-127.0.0.1} --port ${PORT:-8000} --workers ${WEB_WORKERS:-2} --blocking-threads ${WEB_THREADS:-2} --no-ws annotation_platform.wsgi:application"]

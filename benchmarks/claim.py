@@ -3,7 +3,7 @@
     python -m benchmarks.claim --tasks 10k --clients 1,8,32 [--rounds 5] [--label-studio VENV]
 
 Starts a PostgreSQL of its own (durable settings), seeds it, serves the platform as its Procfile
-does (granian, WSGI, 2 processes of 4 threads) and measures, in turn and several times over:
+does (granian, WSGI, 2 processes of 2 threads) and measures, in turn and several times over:
 
 - the least that a claim can be, one statement in pgbench on a copy of the table;
 - claims over HTTP, by people who each hold as much as the project allows;

@@ -261,10 +261,10 @@ def serving(
 
 @contextlib.contextmanager
 def platform_server(cluster: Cluster, database: str) -> Iterator[Server]:
-    """The platform as its Procfile serves it: granian, WSGI, 2 processes of 4 threads."""
+    """The platform as its Procfile serves it: granian, WSGI, 2 processes of 2 threads."""
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"]
-    command += ["--port", str(port), "--workers", "2", "--blocking-threads", "4"]
+    command += ["--port", str(port), "--workers", "2", "--blocking-threads", "2"]
     with serving(
         f"web-{database}",
         [*command, "annotation_platform.wsgi:application"],
