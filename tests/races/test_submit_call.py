@@ -61,7 +61,7 @@ def test_one_of_the_two_wins_and_the_other_writes_nothing(name: str) -> None:
     other = OTHERS[name]
     for first in (0, 1) * (ROUNDS // 2):
         task, held = scene(other)
-        calls = [lambda held=held: hand_in(held), lambda held=held: other.call(held)]  # type: ignore[misc]
+        calls = [lambda held=held: hand_in(held), lambda held=held: other.call(held)]
         results = run_together(calls if first == 0 else calls[::-1])
         handed_in = [r for r in results if isinstance(r, fast_submit.HandedIn)]
         unexpected = [r for r in results if isinstance(r, Exception) and not isinstance(r, Problem)]
