@@ -305,6 +305,8 @@ STORAGE_URL: str = env.str("STORAGE_URL", default="")
 STORAGES = {
     "default": _media_storage(STORAGE_URL),
     "media": _media_storage(STORAGE_URL),
+    # What a restored database must not forget (docs/money.md): never roll it back with a backup.
+    "witnesses": _media_storage(env.str("WITNESS_STORAGE_URL", default="") or STORAGE_URL),
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG or TESTING

@@ -8,6 +8,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import ArrayField, DateRangeField, RangeOperators
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Lower, Now
 
@@ -76,6 +77,13 @@ class Contractor(models.Model):
 
     user = models.OneToOneField(
         User, primary_key=True, on_delete=models.PROTECT, related_name="contractor"
+    )
+    public_id = models.UUIDField(
+        unique=True,
+        editable=False,
+        db_default=RandomUUID(),
+        help_text="Names this person outside of the database; never changes (trigger), and unlike "
+        "a row number it is never given to somebody else after a backup was restored.",
     )
     state = models.CharField(max_length=20, choices=State.choices, default=State.APPLIED)
     applied_at = models.DateTimeField(db_default=Now())

@@ -41,7 +41,6 @@ from payouts.serializers_finance import (
     BankReportSerializer,
     ComparisonSerializer,
 )
-from payouts.services.reconciling import file_content
 from payouts.views import signed_in
 
 TIME_TO_PAY_DAYS = 30
@@ -218,7 +217,7 @@ class PayoutRunViewSet(
         stored = PayoutFile.objects.filter(run=self.get_object(), rail=rail).first()
         if stored is None:
             raise NotFound()
-        return attachment(file_content(stored), stored.name, "application/octet-stream")
+        return attachment(services.hand_out_file(stored), stored.name, "application/octet-stream")
 
     @extend_schema(
         request=ReportInput,

@@ -71,3 +71,13 @@ class BadSignature(Problem):
 
 class ReportFollowed(Problem):
     slug, status, title = "report-followed", 409, "This report was followed already."
+
+
+class WitnessesUnreachable(Problem):
+    slug, status = "witnesses-unreachable", 503
+    title = "The storage that remembers what was paid does not answer; nothing was sent."
+
+
+class ProviderUnreachable(Problem):
+    slug, status = "provider-unreachable", 503
+    title = "A provider that may have paid some of this does not answer; nothing was sent."

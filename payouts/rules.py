@@ -116,6 +116,16 @@ def split_by_weight(amount_cents: int, weights: Sequence[int]) -> list[int]:
     return shares
 
 
+def oldest_worth(amounts_cents: Sequence[int], total_cents: int) -> int:
+    """How many of these amounts, from the first on, are worth exactly a total; 0: no number is."""
+    worth = 0
+    for count, cents in enumerate(amounts_cents, start=1):
+        worth += cents
+        if worth >= total_cents:
+            return count if worth == total_cents else 0
+    return 0
+
+
 def partial_amount(price_cents: int, *, done: int, whole: int) -> int:
     """What saved work on a claim that was ended early is worth: `done` of `whole` of the price.
 

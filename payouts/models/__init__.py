@@ -8,6 +8,7 @@ from payouts.models.payouts import (
     PayoutItem,
     PayoutMethod,
     PayoutRun,
+    PayoutWitness,
     ProviderEvent,
     Rail,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "PayoutItem",
     "PayoutMethod",
     "PayoutRun",
+    "PayoutWitness",
     "ProviderEvent",
     "Rail",
     "Statement",

@@ -93,6 +93,10 @@ class PayoutRun(models.Model):
         return f"payout run {self.pk} ({self.state})"
 
 
+# A payout keeps its number unless it came to nothing before a rail had it.
+NUMBER_IS_USED = ~Q(state="cancelled") & ~Q(state="failed", submitted_at__isnull=True)
+
+
 class Payout(models.Model):
     """One payment to one contractor. Open until it is settled, failed, returned or cancelled."""
 
@@ -118,11 +122,14 @@ class Payout(models.Model):
     rail = models.CharField(max_length=8, choices=Rail.choices)
     currency = models.CharField(max_length=3)
     amount_cents = models.BigIntegerField()
+    number = models.PositiveIntegerField(
+        help_text="In the person's own series for the currency. Used up only when a rail has the "
+        "payment: what came to nothing before gives its number to the next one."
+    )
     our_reference = models.CharField(
         max_length=40,
-        unique=True,
-        help_text="What the provider remembers it by. Random: a number could be given out again "
-        "after a backup was restored.",
+        help_text="What the rail remembers it by, derived from person, currency and number "
+        "(`payouts_reference`): a restored backup arrives at the same one, and asks for it.",
     )
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     reserve = models.OneToOneField(
@@ -134,6 +141,15 @@ class Payout(models.Model):
     provider_reference = models.CharField(max_length=100, blank=True)
     problem = models.CharField(max_length=500, blank=True, help_text="Why it failed or waits")
     needs_person = models.BooleanField(default=False)
+    file = models.ForeignKey(
+        "PayoutFile", null=True, blank=True, on_delete=models.PROTECT, related_name="payouts",
+        help_text="The bank file that it is in",
+    )  # fmt: skip
+    found_cents = models.BigIntegerField(
+        null=True, blank=True, help_text="What a rail already paid under our reference"
+    )
+    found_rail = models.CharField(max_length=8, blank=True, choices=Rail.choices)
+    found_reference = models.CharField(max_length=100, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     submitted_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
@@ -146,6 +162,19 @@ class Payout(models.Model):
                     state__in=["draft", "locked", "approved", "sending", "unknown", "submitted"]
                 ),
                 name="payout_one_open_per_contractor_and_currency",
+            ),
+            models.UniqueConstraint(
+                fields=["contractor", "currency", "number"],
+                condition=NUMBER_IS_USED,
+                name="payout_one_per_number",
+            ),
+            models.UniqueConstraint(
+                fields=["our_reference"], condition=NUMBER_IS_USED, name="payout_one_per_reference"
+            ),
+            models.CheckConstraint(
+                condition=Q(found_cents__isnull=True, found_rail="")
+                | (Q(found_cents__gt=0) & ~Q(found_rail="")),
+                name="payout_found_is_whole",
             ),
             models.UniqueConstraint(
                 fields=["rail", "provider_reference"],
@@ -178,6 +207,7 @@ class Payout(models.Model):
         ]  # fmt: skip
         indexes = [
             models.Index(fields=["contractor", "-id"], name="payout_by_contractor"),
+            models.Index(fields=["our_reference"], name="payout_by_reference"),
             models.Index(
                 fields=["id"],
                 condition=Q(state__in=["approved", "sending", "unknown", "submitted"]),
@@ -260,6 +290,20 @@ class PayoutFile(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["run", "rail"], name="payout_file_one_per_run_and_rail")
         ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PayoutWitness(models.Model):
+    """A note outside of the database that money may have left; this row says that we know of it.
+
+    Append-only (trigger). A note without a row is the trace of a history that a restore undid.
+    """
+
+    name = models.CharField(max_length=120, unique=True, help_text="In the storage `witnesses`")
+    run = models.ForeignKey(PayoutRun, on_delete=models.PROTECT, related_name="witnesses")
+    created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
         return self.name

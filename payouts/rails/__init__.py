@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import Any, Protocol
 
@@ -47,6 +47,24 @@ class Payment:
     details: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a rail has under one of *our* references.
+
+    Attributes:
+        reference: the rail's name of the payment; empty for a bank file.
+        amount_cents: what it paid, or had paid when all of it came back.
+        at: when it was made.
+        came_back: all of it has come back.
+    """
+
+    rail: str
+    reference: str
+    amount_cents: int
+    at: datetime
+    came_back: bool = False
+
+
 class Unreachable(Exception):
     """A look-up got no usable answer; nothing is known."""
 
@@ -64,8 +82,8 @@ class ApiRail(Protocol):
     def send(self, request: bytes, key: str) -> Reply:
         """Send these bytes under this key. Never raises: what is not known is UNKNOWN."""
 
-    def look_up(self, reference: str) -> str | None:
-        """The provider's reference of the payment with *our* reference; None: never paid.
+    def look_up(self, reference: str) -> Found | None:
+        """What was paid under *our* reference; None: nothing ever was.
 
         Raises `Unreachable`.
         """

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import stripe
 from django.conf import settings
 
-from payouts.rails import Answer, Payment, Reply, Status, Unreachable
+from payouts.rails import Answer, Found, Payment, Reply, Status, Unreachable
 
 # Answers that say nothing about whether an earlier request under the same key paid: a clash, a
 # throttle, and what is refused before the idempotency layer looks at the key.
@@ -56,12 +56,23 @@ class StripeConnect:
             return Reply(Answer.UNKNOWN, detail=_said(error))
         return Reply(Answer.ACCEPTED, reference=transfer.id)
 
-    def look_up(self, reference: str) -> str | None:
+    def look_up(self, reference: str) -> Found | None:
         try:
-            found = self._client.v1.transfers.list({"transfer_group": reference, "limit": 2})
+            page = self._client.v1.transfers.list({"transfer_group": reference, "limit": 100})
         except stripe.StripeError as error:
             raise Unreachable(_said(error)) from error
-        return found.data[0].id if found.data else None
+        if not page.data:
+            return None
+        # Ours is one; should somebody have paid by hand under it, all that is out counts.
+        out = [transfer for transfer in page.data if not transfer.reversed]
+        transfers = sorted(out or page.data, key=lambda transfer: transfer.created)
+        return Found(
+            rail=self.name,
+            reference=transfers[0].id,
+            amount_cents=sum(transfer.amount for transfer in transfers),
+            at=datetime.fromtimestamp(transfers[0].created, UTC),
+            came_back=not out,
+        )
 
     def status(self, provider_reference: str) -> Status:
         try:

@@ -1,6 +1,7 @@
 """The verbs of money. Each is one transaction; accounts are locked last (contractor → task →
 assignment → account)."""
 
+from payouts.services.adopting import decide_found
 from payouts.services.checks import check_ledger, credit_decided
 from payouts.services.credits import credit, credit_assignment, pay_bonus
 from payouts.services.holds import end_holds, hold_payable, lift_hold
@@ -21,7 +22,13 @@ from payouts.services.reports import (
     take_report,
 )
 from payouts.services.runs import approve_run, cancel_run, lock_run, prepare_run, run_totals
-from payouts.services.sending import decide_unknown, send_payout, send_run, write_files
+from payouts.services.sending import (
+    decide_unknown,
+    hand_out_file,
+    send_payout,
+    send_run,
+    write_files,
+)
 from payouts.services.statements import make_statement, make_statements
 from payouts.services.tax import full_tin, permit_full_export, state_tax_form
 
@@ -34,10 +41,12 @@ __all__ = [
     "credit_assignment",
     "credit_decided",
     "decide_file_payout",
+    "decide_found",
     "decide_unknown",
     "end_holds",
     "follow_report",
     "full_tin",
+    "hand_out_file",
     "handle_event",
     "hold_payable",
     "lift_hold",

@@ -160,6 +160,36 @@ def pay_bonus(
     return payable
 
 
+def credit_lost(
+    *,
+    contractor: Contractor,
+    project: Project,
+    amount_cents: int,
+    currency: str,
+    reference: str,
+    actor: User,
+    reason: str,
+) -> Payable:
+    """Earn again what was paid under a reference and whose records a restored backup lost.
+
+    Once per reference, in the transaction that adopts the payment, with the person locked; the
+    project's budget is overdrawn if need be: the money has left. Writes `payable.accrued`.
+    """
+    reserve_owed(project, amount_cents, f"Paid as {reference}, records lost")
+    return _post(
+        key=f"lost:{reference}",
+        contractor_id=contractor.pk,
+        project_id=project.pk,
+        assignment=None,
+        submission=None,
+        kind=Payable.Kind.BONUS,
+        amount_cents=amount_cents,
+        currency=currency,
+        actor=actor,
+        reason=f"Paid as {reference}; its records were lost. {reason.strip()}"[:500],
+    )
+
+
 def _amount(assignment: Assignment, kind: str, amount_cents: int | None) -> int:
     price = assignment.price_cents
     if kind in FULL_PRICE_KINDS and amount_cents in (None, price):

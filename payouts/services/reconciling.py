@@ -10,17 +10,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from annotation_platform.clock import database_now
 from contractors.models import User
 from events.services import record
-from payouts.encryption import decrypt
-from payouts.models import Payout, PayoutAttempt, PayoutFile, PayoutRun, ProviderEvent
-from payouts.problems import UnreadableReport, WrongPayoutState
+from payouts.models import Payout, PayoutRun, ProviderEvent
+from payouts.problems import UnreadableReport, WitnessesUnreachable, WrongPayoutState
 from payouts.rails import ApiRail, Status, Unreachable
 from payouts.rails.registry import API_RAILS, api_rail
+from payouts.services.adopting import TO_SEND, adopt_payment
 from payouts.services.outcomes import fail_payout, lock_payout, return_payout, settle_payout
-from payouts.services.sending import TO_SEND, accept_payout, send_payout
+from payouts.services.sending import send_payout
+from payouts.services.witnesses import lost_history
 
 logger = logging.getLogger(__name__)
 
@@ -89,33 +91,25 @@ def _handle(event: ProviderEvent) -> None:
 def handle_event(
     *, provider: str, reference: str, our_reference: str = "", rail: ApiRail | None = None
 ) -> None:
-    """Refetch what an event is about. One that comes before our own answer brings the answer."""
+    """Refetch what an event is about. One that comes before our own answer brings the answer.
+
+    One about a payment that our records do not know (a backup was restored) is kept, and nothing
+    more: the payment is found when its number comes.
+    """
     payout = Payout.objects.filter(rail=provider, provider_reference=reference).first()
     if payout is None and our_reference:
-        payout = Payout.objects.filter(
-            rail=provider, our_reference=our_reference, provider_reference=""
+        waiting = Payout.objects.filter(
+            rail=provider, our_reference=our_reference, state__in=TO_SEND
         ).first()
-        if payout is None or not _adopt(payout, rail):
+        if waiting is None:
             return
+        try:
+            found = (rail or api_rail(provider)).look_up(our_reference)
+        except Unreachable:
+            return
+        payout = adopt_payment(waiting.pk, found) if found is not None else None
     if payout is not None:
         refresh_payout(payout_id=payout.pk, rail=rail)
-
-
-def _adopt(payout: Payout, rail: ApiRail | None) -> bool:
-    """An early webhook: the provider has what we have no answer about. Ask, do not believe."""
-    try:
-        found = (rail or api_rail(payout.rail)).look_up(payout.our_reference)
-    except Unreachable:
-        return False
-    if not found:
-        return False
-    with transaction.atomic():
-        locked = lock_payout(payout.pk)
-        pending = locked.attempts.filter(outcome=PayoutAttempt.Outcome.PENDING).first()
-        if locked.state not in TO_SEND or pending is None:
-            return False
-        accept_payout(locked, pending, found)
-        return True
 
 
 def sweep_payouts(*, batch: int = 200, now: datetime | None = None) -> dict[str, int]:
@@ -128,11 +122,16 @@ def sweep_payouts(*, batch: int = 200, now: datetime | None = None) -> dict[str,
         _handle(event)
     states: dict[str, int] = {}
     unfinished = Payout.objects.filter(
-        rail__in=API_RAILS,
-        state__in=[State.APPROVED, State.SENDING, State.UNKNOWN, State.SUBMITTED],
+        Q(rail__in=API_RAILS, state__in=[*TO_SEND, State.SUBMITTED]) | Q(state=State.UNKNOWN)
     ).order_by("pk")
-    for payout_id in list(unfinished.values_list("pk", flat=True)[:batch]):
-        state = send_payout(payout_id=payout_id, now=now)
+    found = list(unfinished.values_list("pk", flat=True)[:batch])
+    try:
+        lost = lost_history() if found else {}
+    except WitnessesUnreachable as problem:
+        logger.error("Nothing is sent: %s", problem.detail)
+        return states
+    for payout_id in found:
+        state = send_payout(payout_id=payout_id, now=now, lost=lost)
         if state == State.SUBMITTED:
             state = refresh_payout(payout_id=payout_id)
         states[state] = states.get(state, 0) + 1
@@ -239,10 +238,3 @@ def _cents(text: str) -> int:
     if not (units.isdigit() and (not dot or (len(cents) == 2 and cents.isdigit()))):
         raise ValueError(f"{text!r} is not an amount with two decimals")
     return int(units) * 100 + int(cents or 0)
-
-
-def file_content(file: PayoutFile) -> bytes:
-    """The bytes of a payout file as they were generated, checked against their digest."""
-    content = decrypt(file.content)
-    assert hashlib.sha256(content).hexdigest() == file.sha256
-    return content

@@ -13,7 +13,9 @@ from contractors.models import User
 from events.services import record
 from payouts.models import Payout, PayoutRun
 from payouts.problems import NothingToPay, SamePersonApproves, TotalsDiffer, WrongRunState
+from payouts.rails.registry import API_RAILS
 from payouts.rules import MINIMUM_PAYOUT_CENTS
+from payouts.services.witnesses import testify
 
 # Runs are prepared one after the other; the constraints on open payouts are the last line.
 _PREPARING = 7_305_001
@@ -52,11 +54,15 @@ def prepare_run(
     _run(
         """
         INSERT INTO payouts_payout (run_id, contractor_id, method_id, rail, currency,
-                amount_cents, our_reference, state, provider_reference, problem, needs_person)
-        SELECT %(run)s::bigint, p.contractor_id, m.id, m.rail, p.currency,
-               sum(p.amount_cents),
-               'AP-' || substr(replace(gen_random_uuid()::text, '-', ''), 1, 16),
-               'draft', '', '', false
+                amount_cents, number, our_reference, state, provider_reference, problem,
+                needs_person, found_rail, found_reference)
+        SELECT %(run)s::bigint, s.contractor_id, s.method_id, s.rail, s.currency, s.total,
+               s.number, payouts_reference(c.public_id, s.currency, s.number),
+               'draft', '', '', false, '', ''
+        FROM (
+        SELECT p.contractor_id, m.id AS method_id, m.rail, p.currency,
+               sum(p.amount_cents) AS total,
+               payouts_next_number(p.contractor_id, p.currency) AS number
         FROM payouts_payable p
         JOIN payouts_payoutmethod m ON m.contractor_id = p.contractor_id
             AND m.retired_at IS NULL AND m.usable_from <= %(now)s
@@ -68,6 +74,7 @@ def prepare_run(
             )
         GROUP BY p.contractor_id, m.id, m.rail, p.currency
         HAVING sum(p.amount_cents) >= %(minimum)s
+        ) s JOIN contractors_contractor c ON c.user_id = s.contractor_id
         """,
         params,
     )
@@ -160,7 +167,7 @@ def approve_run(*, actor: User, run: PayoutRun, payout_count: int, total_cents: 
     """locked → approved, by somebody other than the preparer, who states the totals expected.
 
     Raises `SamePersonApproves`; `TotalsDiffer` when the stated totals, the payouts, their items
-    or the ledger's reservations say different things, with all four.
+    or the ledger's reservations say different things, with all four; `WitnessesUnreachable`.
     """
     locked = _locked(run, PayoutRun.State.LOCKED)
     if actor.pk == locked.prepared_by_id:
@@ -174,6 +181,10 @@ def approve_run(*, actor: User, run: PayoutRun, payout_count: int, total_cents: 
     locked.approved_at = database_now()
     locked.save(update_fields=["state", "approved_by", "approved_at"])
     Payout.objects.filter(run=locked).update(state=Payout.State.APPROVED)
+    for rail in API_RAILS:  # a bank file testifies when it is handed out
+        payouts = Payout.objects.filter(run=locked, rail=rail)
+        if payments := dict(payouts.values_list("our_reference", "amount_cents")):
+            testify(run=locked, rail=rail, payments=payments)
     record("payout_run.approved", actor=actor, subject=locked, data=_totals(locked))
     return locked
 

@@ -242,11 +242,14 @@ def test_second_open_payout(finance: Finance) -> None:
     with pytest.raises(IntegrityError, match="one_open_per_contractor_and_currency"):
         attack(
             "INSERT INTO payouts_payout (run_id, contractor_id, method_id, rail, currency, "
-            "amount_cents, our_reference, state, provider_reference, problem, needs_person) "
-            "VALUES (%s, %s, %s, 'file', 'USD', 1600, 'AP-x', 'draft', '', '', false)",
+            "amount_cents, number, our_reference, state, provider_reference, problem, "
+            "needs_person, found_rail, found_reference) "
+            "SELECT %s, %s, %s, 'file', 'USD', 1600, 2, payouts_reference(public_id, 'USD', 2), "
+            "'draft', '', '', false, '', '' FROM contractors_contractor WHERE user_id = %s",
             payout.run_id,
             payout.contractor_id,
             payout.method_id,
+            payout.contractor_id,
         )
 
 

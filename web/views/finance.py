@@ -27,7 +27,6 @@ from payouts.models import (
 from payouts.payout_views import attachment
 from payouts.rails.registry import FILE_RAILS
 from payouts.rules import money as in_words
-from payouts.services.reconciling import file_content
 from web.access import caller, for_roles, show
 from web.pages import page_of
 
@@ -174,7 +173,7 @@ def run_file(request: HttpRequest, pk: int, rail: str) -> HttpResponse:
     if rail not in FILE_RAILS:
         raise Http404
     stored = get_object_or_404(PayoutFile, run=pk, rail=rail)
-    return attachment(file_content(stored), stored.name, "application/octet-stream")
+    return attachment(services.hand_out_file(stored), stored.name, "application/octet-stream")
 
 
 # --- reports ----------------------------------------------------------------------------------
