@@ -38,14 +38,21 @@ class Backups:
             for (table, key), first in self._first.items()
         ]
         rows = _row("SELECT " + ", ".join(f"{part}::text" for part in parts))
-        names = _row("SELECT array_agg(sequencename::text ORDER BY sequencename) FROM pg_sequences")
         return {
             "rows": dict(zip((table for table, _ in self._first), rows, strict=True)),
-            "sequences": {
-                name: _row(f"SELECT last_value, is_called FROM {name}")
-                for name in names[0]
-                if name.startswith(_APPS)
-            },
+            "sequences": dict(
+                zip(
+                    _sequences(),
+                    _row(
+                        "SELECT "
+                        + ", ".join(
+                            f"(SELECT ARRAY[last_value, is_called::int] FROM {name})"
+                            for name in _sequences()
+                        )
+                    ),
+                    strict=True,
+                )
+            ),
         }
 
     def restore(self, backup: dict[str, Any]) -> None:
@@ -61,8 +68,19 @@ class Backups:
                         f"FROM jsonb_populate_recordset(NULL::{table}, %s::jsonb)",
                         [backup["rows"][table]],
                     )
-            for name, (last, called) in backup["sequences"].items():
-                cursor.execute("SELECT setval(%s, %s, %s)", [name, last, called])
+            cursor.execute(
+                "SELECT "
+                + ", ".join(
+                    f"setval('{name}', {last}, {bool(called)})"
+                    for name, (last, called) in backup["sequences"].items()
+                )
+            )
+
+
+@cache
+def _sequences() -> tuple[str, ...]:
+    (names,) = _row("SELECT array_agg(sequencename::text ORDER BY sequencename) FROM pg_sequences")
+    return tuple(name for name in names if name.startswith(_APPS))
 
 
 def _row(sql: str) -> tuple[Any, ...]:

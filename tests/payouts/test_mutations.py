@@ -1,22 +1,25 @@
-"""The state machine of test_machine.py can fail: three wrong ways to pay, each caught.
+"""The state machine of test_machine.py can fail: wrong ways to pay, each caught.
 
-They are the three of the design's model: a fresh key per retry, the same key for ever, and
-taking a payment for made before the provider said so.
+The first ones are of the design's model: a fresh key per retry, and taking a payment for made
+before the provider said so. The others are what a restored backup needs: that the rails are asked
+before anything is sent, that a bank file leaves a witness, that another rail than today's is
+asked too, and that a number, and so a reference, comes again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 
-from payouts.models import PayoutAttempt
-from payouts.rails import Answer, Reply
+from payouts.models import Payout, PayoutAttempt
+from payouts.rails import Answer, ApiRail, Found, Reply
 from payouts.rails.stripe_connect import StripeConnect
 from payouts.services import sending
+from payouts.services.witnesses import Lost
 from tests.payouts.test_machine import play
 
 pytestmark = [pytest.mark.nightly, pytest.mark.django_db(transaction=True)]
@@ -31,10 +34,6 @@ def a_fresh_key_per_retry(patch: Patch) -> None:
     )
 
 
-def the_same_key_for_ever(patch: Patch) -> None:
-    patch.setattr(StripeConnect, "key_window", timedelta(days=36500))
-
-
 def paid_before_it_is_known(patch: Patch) -> None:
     record = sending._record_reply
 
@@ -46,12 +45,76 @@ def paid_before_it_is_known(patch: Patch) -> None:
     patch.setattr(sending, "_record_reply", hopeful)
 
 
+def the_provider_is_not_asked(patch: Patch) -> None:
+    patch.setattr(StripeConnect, "look_up", lambda self, reference: None)
+
+
+def files_leave_no_witness(patch: Patch) -> None:
+    patch.setattr(sending, "testify", lambda **_: None)
+
+
+def only_today_s_rail_is_asked(patch: Patch) -> None:
+    find = sending.find_payment
+
+    def short_sighted(
+        payout: Payout, lost: dict[str, Lost], rail: ApiRail | None = None
+    ) -> Found | None:
+        mine = {r: seen for r, seen in lost.items() if seen.rail == payout.rail}
+        return find(payout, mine, rail)
+
+    patch.setattr(sending, "find_payment", short_sighted)
+
+
+def any_amount_is_ours(patch: Patch) -> None:
+    def hopeful(payout_id: int, found: Found) -> Payout:
+        payout = sending.lock_to_send(payout_id)
+        sending.accept_payout(payout, None, found.reference)
+        return payout
+
+    patch.setattr(sending, "adopt_payment", sending.transaction.atomic(hopeful))
+
+
+_NUMBER = """
+CREATE OR REPLACE FUNCTION payouts_next_number(person bigint, money text) RETURNS integer
+LANGUAGE sql AS $$
+    SELECT coalesce(max(number), 0) + 1 FROM payouts_payout
+    WHERE contractor_id = person AND currency = money {used}
+$$;
+"""
+
+
+@pytest.fixture
+def numbers_are_never_given_back(transactional_db: None) -> Iterator[None]:
+    used = "AND NOT (state = 'cancelled') AND NOT (state = 'failed' AND submitted_at IS NULL)"
+    with connection.cursor() as cursor:
+        cursor.execute(_NUMBER.format(used=""))
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(_NUMBER.format(used=used))
+
+
 @pytest.mark.parametrize(
-    "mutate", [a_fresh_key_per_retry, the_same_key_for_ever, paid_before_it_is_known]
+    "mutate",
+    [
+        a_fresh_key_per_retry,
+        paid_before_it_is_known,
+        the_provider_is_not_asked,
+        files_leave_no_witness,
+        only_today_s_rail_is_asked,
+        any_amount_is_ours,
+    ],
 )
 def test_the_machine_catches(
     settings: Any, monkeypatch: Patch, mutate: Callable[[Patch], None]
 ) -> None:
     mutate(monkeypatch)
+    with pytest.raises(AssertionError):
+        play(settings, 1000, shrink=False)
+
+
+@pytest.mark.usefixtures("numbers_are_never_given_back")
+def test_the_machine_catches_a_gap(settings: Any) -> None:
     with pytest.raises(AssertionError):
         play(settings, 1000, shrink=False)

@@ -53,6 +53,8 @@ class StripeFake:
     keys: dict[str, Saved] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     look_up_is_down: bool = False
+    list_lag_seconds: float = 0.0  # until a new transfer is in the lists
+    made_at: dict[str, float] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     creates: list[tuple[str, str]] = field(default_factory=list)  # (key, body) as received
 
@@ -167,9 +169,10 @@ class StripeFake:
             "transfer_group": params.get("transfer_group", ""),
             "metadata": {"payout": params.get("metadata[payout]", "")},
             "reversed": False,
-            "created": int(self.now),
+            "created": int(max(self.now, time.time())),
         }
         self.transfers[str(row["id"])] = row
+        self.made_at[str(row["id"])] = self.now
         self._emit("transfer.created", row)
         return 200, row
 
@@ -213,7 +216,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(503, _error("api_error", "Down"))
         elif parts.path == "/v1/transfers":
             group = dict(parse_qsl(parts.query)).get("transfer_group")
-            rows = [t for t in self.stripe.transfers.values() if t["transfer_group"] == group]
+            listed_since = self.stripe.now - self.stripe.list_lag_seconds
+            rows = [
+                t
+                for t in list(self.stripe.transfers.values())
+                if t["transfer_group"] == group and self.stripe.made_at[t["id"]] <= listed_since
+            ]
             self._answer(
                 200, {"object": "list", "data": rows, "has_more": False, "url": parts.path}
             )

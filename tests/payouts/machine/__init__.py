@@ -1,0 +1,1 @@
+"""The parts of the state machine of test_machine.py."""
