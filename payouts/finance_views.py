@@ -19,6 +19,7 @@ from payouts.serializers_finance import (
     BankReportSerializer,
     ComparisonSerializer,
     DecideFilePayoutInput,
+    DecideFoundInput,
     DecideUnknownInput,
     HoldInput,
     HoldSerializer,
@@ -97,7 +98,8 @@ class RunPayoutViewSet(
     def decide(self, request: Request, pk: str) -> Response:
         """Say what you found out about a payout whose answer was lost and that nobody can look up.
 
-        With the provider's reference it was sent; without, it never was and is owed again.
+        With the provider's reference it was sent; without, it never was and is owed again. An
+        amount other than this payout's is adopted as if it had been looked up.
         Problem: `wrong-payout-state`.
         """
         body = DecideUnknownInput(data=request.data)
@@ -105,6 +107,21 @@ class RunPayoutViewSet(
         payout = self.get_object()
         services.decide_unknown(
             actor=signed_in(request), payout_id=payout.pk, **body.validated_data
+        )
+        return self._shown(payout.pk)
+
+    @extend_schema(request=DecideFoundInput, responses=RunPayoutDetailSerializer)
+    @action(detail=True, methods=["post"], url_path="decide-found")
+    def decide_found(self, request: Request, pk: str) -> Response:
+        """Say which earnings a payment was for that a rail has and our records lost.
+
+        Nothing is sent. Answers with the payout of those earnings, which takes the place of this
+        one. Problems: `wrong-payout-state`, `invalid-amount`.
+        """
+        body = DecideFoundInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        payout = services.decide_found(
+            actor=signed_in(request), payout_id=self.get_object().pk, **body.validated_data
         )
         return self._shown(payout.pk)
 

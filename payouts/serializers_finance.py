@@ -17,6 +17,7 @@ from payouts.models import (
     TaxForm,
 )
 from payouts.services.reports import ReportLine
+from tasks.models import Project
 
 SHOWN_LINES = 200
 
@@ -68,8 +69,9 @@ class RunPayoutSerializer(serializers.ModelSerializer[Payout]):
         model = Payout
         fields = [
             "id", "run", "contractor", "contractor_email", "state", "amount_cents", "currency",
-            "rail", "to", "reference", "provider_reference", "needs_person", "problem",
-            "created_at", "submitted_at", "settled_at",
+            "rail", "to", "number", "reference", "provider_reference", "needs_person", "problem",
+            "found_cents", "found_rail", "found_reference", "created_at", "submitted_at",
+            "settled_at",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -100,6 +102,27 @@ class DecideUnknownInput(serializers.Serializer[Any]):
         allow_blank=True,
         default="",
         help_text="What the provider calls the payment; empty: it never paid",
+    )
+    amount_cents = serializers.IntegerField(
+        min_value=1,
+        required=False,
+        help_text="What the provider says that it paid; default: this payout's amount",
+    )
+    note = serializers.CharField(max_length=400, help_text="How you know")
+
+
+class DecideFoundInput(serializers.Serializer[Any]):
+    earnings = serializers.ListField(
+        child=serializers.IntegerField(min_value=1),
+        allow_empty=True,
+        max_length=1000,
+        help_text="Ids of the person's unpaid earnings that the found payment was for",
+    )
+    project = serializers.PrimaryKeyRelatedField(
+        queryset=Project.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="In which what was paid beyond them was earned, by work whose records are lost",
     )
     note = serializers.CharField(max_length=400, help_text="How you know")
 

@@ -17,7 +17,7 @@ from payouts.queries.earnings import (
     sentence,
     whereabouts,
 )
-from payouts.queries.payouts import payouts_of, payouts_to_look_at, time_to_pay
+from payouts.queries.payouts import payouts_of, payouts_to_look_at, time_to_pay, unpaid_earnings
 from payouts.queries.projects import (
     RESERVING,
     BudgetOutlook,
@@ -66,6 +66,7 @@ __all__ = [
     "tax_year",
     "time_to_pay",
     "unbalanced_transactions",
+    "unpaid_earnings",
     "whereabouts",
     "wrong_balances",
 ]

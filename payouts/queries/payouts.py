@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from payouts.models import Payout
+from payouts.models import Payable, Payout, PayoutItem
 
 
 def payouts_of(contractor_id: int) -> QuerySet[Payout]:
@@ -19,6 +19,17 @@ def payouts_of(contractor_id: int) -> QuerySet[Payout]:
 def payouts_to_look_at() -> QuerySet[Payout]:
     """Everybody's payouts with whom and where they go to, in one query."""
     return Payout.objects.select_related("contractor__user", "method").defer("method__details")
+
+
+def unpaid_earnings(payout: Payout) -> QuerySet[Payable]:
+    """What a payment found under a payout's reference can have been for, the oldest first: what
+    is in the payout, and what the person has earned beside it that is in no payout."""
+    own = PayoutItem.objects.filter(payout=payout, released=False).values("payable")
+    return (
+        Payable.objects.filter(contractor_id=payout.contractor_id, currency=payout.currency)
+        .filter(Q(pk__in=own) | Q(state=Payable.State.ACCRUED))
+        .order_by("pk")
+    )
 
 
 def time_to_pay(since: datetime) -> dict[str, Any]:

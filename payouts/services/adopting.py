@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q
 
 from annotation_platform.clock import database_now
 from contractors.models import User
 from events.services import record
+from payouts import queries
 from payouts.models import Payable, Payout, PayoutAttempt, PayoutItem
 from payouts.problems import InvalidAmount, WrongPayoutState
 from payouts.rails import ApiRail, Found
@@ -84,11 +84,8 @@ def adopt_payment(payout_id: int, found: Found) -> Payout:
     if payout.state not in TO_SEND:
         return payout  # another worker or a webhook was faster
     pending = payout.attempts.filter(outcome=PayoutAttempt.Outcome.PENDING).first()
-    unpaid = _unpaid(payout)
-    mine = [p for p, is_item in unpaid if is_item]
-    possible = [p for p, _ in unpaid if _could_be_paid_at(p, found)]
     if (found.amount_cents, found.rail) == (payout.amount_cents, payout.rail) and (
-        pending is not None or set(mine) <= set(possible) or found.came_back
+        pending is not None or found.came_back or _may_be_this(payout, found)
     ):
         accept_payout(payout, pending, found.reference)
         return payout
@@ -96,6 +93,7 @@ def adopt_payment(payout_id: int, found: Found) -> Payout:
         accept_payout(payout, pending, found.reference)
         said = money(found.amount_cents, payout.currency)
         return fail_payout(payout, key="came_back", reason=f"{said} under its reference came back.")
+    possible = [payable for payable in _unpaid(payout) if _could_be_paid_at(payable, found)]
     worth = oldest_worth([p.amount_cents for p in possible], found.amount_cents)
     if worth:
         return _replace(payout, found, possible[:worth])
@@ -136,7 +134,7 @@ def decide_found(
     if actor.pk == payout.contractor_id:
         raise InvalidAmount("Nobody decides about their own payments.")
     named = set(earnings)
-    unpaid = [payable for payable, _ in _unpaid(payout) if payable.pk in named]
+    unpaid = [payable for payable in _unpaid(payout) if payable.pk in named]
     if named != {payable.pk for payable in unpaid}:
         raise InvalidAmount("Choose among the unpaid earnings of this person.")
     found = Found(payout.found_rail, payout.found_reference, payout.found_cents, database_now())
@@ -226,19 +224,20 @@ def leave_approved(payout: Payout) -> None:
         payout.save(update_fields=["state"])
 
 
-def _unpaid(payout: Payout) -> list[tuple[Payable, bool]]:
-    """(earning, whether it is in the payout): the payout's own first, then what accrued beside
-    it; each the oldest first. Locked."""
-    own = Q(payout_items__payout=payout, payout_items__released=False)
-    rows = Payable.objects.filter(contractor_id=payout.contractor_id, currency=payout.currency)
-    ids = set(rows.filter(own).values_list("pk", flat=True))
+def _unpaid(payout: Payout) -> list[Payable]:
+    """What it can have been for, locked: the payout's own earnings first, each oldest first."""
+    own = set(payout.items.filter(released=False).values_list("payable_id", flat=True))
     locked = (
-        rows.filter(Q(pk__in=ids) | Q(state=Payable.State.ACCRUED))
+        queries.unpaid_earnings(payout)
         .select_for_update(no_key=True, of=("self",))
         .select_related("assignment")
-        .order_by("pk")
     )
-    return sorted(((payable, payable.pk in ids) for payable in locked), key=lambda row: not row[1])
+    return sorted(locked, key=lambda payable: payable.pk not in own)
+
+
+def _may_be_this(payout: Payout, found: Found) -> bool:
+    items = Payable.objects.filter(payout_items__payout=payout, payout_items__released=False)
+    return all(_could_be_paid_at(item, found) for item in items.select_related("assignment"))
 
 
 def _could_be_paid_at(payable: Payable, found: Found) -> bool:

@@ -13,12 +13,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from payouts.models import Payout, PayoutAttempt
 from payouts.rails import Answer, ApiRail, Found, Reply
 from payouts.rails.stripe_connect import StripeConnect
-from payouts.services import sending
+from payouts.services import adopting, sending
 from payouts.services.witnesses import Lost
 from tests.payouts.test_machine import play
 
@@ -54,7 +54,7 @@ def files_leave_no_witness(patch: Patch) -> None:
 
 
 def only_today_s_rail_is_asked(patch: Patch) -> None:
-    find = sending.find_payment
+    find = adopting.find_payment
 
     def short_sighted(
         payout: Payout, lost: dict[str, Lost], rail: ApiRail | None = None
@@ -67,11 +67,11 @@ def only_today_s_rail_is_asked(patch: Patch) -> None:
 
 def any_amount_is_ours(patch: Patch) -> None:
     def hopeful(payout_id: int, found: Found) -> Payout:
-        payout = sending.lock_to_send(payout_id)
-        sending.accept_payout(payout, None, found.reference)
+        payout = adopting.lock_to_send(payout_id)
+        adopting.accept_payout(payout, None, found.reference)
         return payout
 
-    patch.setattr(sending, "adopt_payment", sending.transaction.atomic(hopeful))
+    patch.setattr(sending, "adopt_payment", transaction.atomic(hopeful))
 
 
 _NUMBER = """

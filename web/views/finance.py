@@ -27,6 +27,7 @@ from payouts.models import (
 from payouts.payout_views import attachment
 from payouts.rails.registry import FILE_RAILS
 from payouts.rules import money as in_words
+from tasks.models import Project
 from web.access import caller, for_roles, show
 from web.pages import page_of
 
@@ -49,6 +50,16 @@ def chosen(request: HttpRequest, name: str, among: list[str]) -> str:
     """A filter's value; empty when it is none of those that there are."""
     value = request.GET.get(name, "")
     return value if value in among else ""
+
+
+def cents_of(text: str) -> int | None:
+    """An amount with two decimals, in cents; 0 when nothing is there, None when it is none."""
+    units, dot, cents = text.strip().partition(".")
+    if not text.strip():
+        return 0
+    if not units.isdecimal() or (dot and not (len(cents) == 2 and cents.isdecimal())):
+        return None
+    return int(units[:12]) * 100 + int(cents or 0)
 
 
 def _number(text: str | None) -> int:
@@ -257,6 +268,9 @@ def payout(request: HttpRequest, pk: int) -> HttpResponse:
         "can_decide_file": found.rail in FILE_RAILS
         and found.state in (Payout.State.SUBMITTED, Payout.State.SETTLED),
     }
+    if found.found_cents is not None:
+        unpaid = queries.unpaid_earnings(found).select_related("project")[:SHOWN_LINES]
+        context |= {"unpaid": unpaid, "projects": Project.objects.order_by("name")}
     return show(request, "finance/payout.html", context)
 
 
@@ -267,8 +281,27 @@ def decide_payout(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Payout, pk=pk)
     note, outcome = request.POST.get("note", "").strip()[:400], request.POST.get("outcome", "")
     reference = request.POST.get("provider_reference", "").strip()[:100]
+    cents = cents_of(request.POST.get("amount", ""))
     if not note:
         messages.error(request, "Say how you know.")
+    elif outcome == "found":
+        named = [_number(text) for text in request.POST.getlist("earning")]
+        project = Project.objects.filter(pk=_number(request.POST.get("project"))).first()
+        adopted: list[Payout] = []
+        attempt(
+            request,
+            lambda: adopted.append(
+                services.decide_found(
+                    actor=caller(request),
+                    payout_id=pk,
+                    earnings=named,
+                    project=project,
+                    note=note,
+                )
+            ),
+            "Noted: this is the payment as it was made. The rest is owed again.",
+        )
+        return redirect("payout", adopted[0].pk if adopted else pk)
     elif found.rail in FILE_RAILS and outcome in ("settled", "failed", "returned"):
         attempt(
             request,
@@ -281,6 +314,8 @@ def decide_payout(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, "Choose what became of it.")
     elif outcome == "sent" and not reference:
         messages.error(request, "Give the provider's reference of the payment.")
+    elif cents is None:
+        messages.error(request, "Give the amount like 16.00.")
     else:
         attempt(
             request,
@@ -288,6 +323,7 @@ def decide_payout(request: HttpRequest, pk: int) -> HttpResponse:
                 actor=caller(request),
                 payout_id=pk,
                 provider_reference=reference if outcome == "sent" else "",
+                amount_cents=cents or None,
                 note=note,
             ),
             "Noted.",
