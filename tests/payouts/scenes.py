@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from itertools import count
 
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
 from django.db import connection
 
 from contractors.models import Contractor, User
 from payouts import queries
 from payouts.models import Payable, Payout, PayoutRun
 from payouts.services import approve_run, lock_run, pay_bonus, prepare_run, set_payout_method
+from payouts.services.witnesses import FOLDER
 from tasks.models import Project
 from tests import factories
 
@@ -92,3 +97,21 @@ def states(person: Contractor) -> list[tuple[int, str]]:
 def payout_of(person: Contractor) -> Payout:
     """The newest payout."""
     return Payout.objects.filter(contractor=person).latest("pk")
+
+
+def reference(person: Contractor, number: int) -> str:
+    """A person's nth reference in US dollars."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT payouts_reference(public_id, 'USD', %s) FROM contractors_contractor "
+            "WHERE user_id = %s",
+            [number, person.pk],
+        )
+        return str(cursor.fetchone()[0])
+
+
+def leave_witness(rail: str, payments: dict[str, int]) -> None:
+    """A history that a restore undid handed a file out, or approved payouts over a provider."""
+    said = {"at": datetime.now(UTC).isoformat(), "rail": rail, "payments": payments}
+    name = f"{FOLDER}/{rail}-lost-{next(_keys)}.json"
+    storages["witnesses"].save(name, ContentFile(json.dumps(said).encode()))

@@ -14,7 +14,7 @@ from events.models import Event
 from payouts.models import BankReport, Hold, Payable, Payout, ProviderEvent
 from payouts.services import send_run, settle_payout, write_files
 from tests import factories
-from tests.payouts.scenes import Finance, balances, payout_of, states
+from tests.payouts.scenes import Finance, balances, leave_witness, payout_of, states
 from tests.raw_sql import execute
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +40,7 @@ FOR_FINANCE = [
     ("get", "payables/"), ("get", "holds/"), ("post", "holds/"), ("post", "holds/{hold}/end/"),
     ("get", "run-payouts/"), ("get", "run-payouts/{payout}/"),
     ("post", "run-payouts/{payout}/decide/"), ("post", "run-payouts/{payout}/decide-file/"),
+    ("post", "run-payouts/{payout}/decide-found/"),
     ("get", "bank-reports/"), ("get", "bank-reports/{report}/"),
     ("post", "bank-reports/{report}/follow/"), ("get", "provider-events/"),
     ("get", "payout-runs/{run}/reports/"), ("post", "payout-runs/{run}/reports/"),
@@ -312,6 +313,27 @@ def test_a_lost_answer_is_decided_by_a_person(finance: Finance, desk: Any) -> No
     refusal = desk.post(f"/api/v1/run-payouts/{payout.pk}/decide-file/",
                         {"outcome": "settled", "note": "x"})  # fmt: skip
     assert refusal.status_code == 409
+
+
+def test_what_a_restored_backup_does_not_know_is_decided_by_a_person(
+    finance: Finance, desk: Any
+) -> None:
+    person = finance.payee(1600, 200)
+    run = finance.approved()
+    payout, kept = payout_of(person), Payable.objects.filter(contractor=person).earliest("pk")
+    address = f"/api/v1/run-payouts/{payout.pk}/decide-found/"
+    body = {"earnings": [kept.pk], "project": finance.project.pk, "note": "In the bank's books."}
+    assert desk.post(address, body).status_code == 409
+    leave_witness("file", {payout.our_reference: 1700})
+    write_files(run=run)
+    (row,) = desk.get("/api/v1/run-payouts/?needs_person=true").json()["results"]
+    assert (row["found_cents"], row["found_rail"], row["number"]) == (1700, "file", 1)
+    assert desk.post(address, body | {"note": ""}).status_code == 400
+    refusal = desk.post(address, {"earnings": [kept.pk], "note": "x"})
+    assert (refusal.status_code, refusal.json()["type"]) == (400, "/problems/invalid-amount")
+    adopted = desk.post(address, body).json()
+    assert (adopted["state"], adopted["amount_cents"], adopted["number"]) == ("submitted", 1700, 1)
+    assert balances(person) == (200, 1700)
 
 
 def test_sending_a_run_makes_its_files_once_and_wakes_the_sweep(

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage, storages
 from django.db import IntegrityError, connection
 
@@ -37,7 +36,15 @@ from payouts.services import (
 )
 from payouts.services.witnesses import FOLDER
 from tests import factories
-from tests.payouts.scenes import BANK, Finance, balances, payout_of, states
+from tests.payouts.scenes import (
+    BANK,
+    Finance,
+    balances,
+    leave_witness,
+    payout_of,
+    reference,
+    states,
+)
 from tests.payouts.stripe_fake.server import StripeFake
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,7 +55,6 @@ def stripe(settings: Any) -> Iterator[StripeFake]:
     with StripeFake() as fake:
         settings.STRIPE_API_BASE = fake.url
         settings.STRIPE_API_KEY = "sk_test_x"
-        settings.STRIPE_TIMEOUT_SECONDS = 0.3
         yield fake
 
 
@@ -89,16 +95,6 @@ def paid_before(stripe: StripeFake, person: Contractor, cents: int, number: int 
         f"lost-{number}",
     )
     return str(row["id"])
-
-
-def reference(person: Contractor, number: int) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT payouts_reference(public_id, 'USD', %s) FROM contractors_contractor "
-            "WHERE user_id = %s",
-            [number, person.pk],
-        )
-        return str(cursor.fetchone()[0])
 
 
 def sweep(stripe: StripeFake) -> None:
@@ -356,12 +352,6 @@ def test_the_name_behind_a_reference_never_changes(ada: Contractor) -> None:
 # --- bank files -----------------------------------------------------------------------------------
 
 
-def leave_witness(storage: InMemoryStorage, rail: str, payments: dict[str, int]) -> None:
-    """The lost history handed a file out, or approved payouts over a provider."""
-    said = {"at": datetime.now(UTC).isoformat(), "rail": rail, "payments": payments}
-    storage.save(f"{FOLDER}/{rail}-lost.json", ContentFile(json.dumps(said).encode()))
-
-
 def lines(run: PayoutRun) -> list[tuple[str, str]]:
     """(reference, amount) of each line of a run's CSV file."""
     content = b"".join(hand_out_file(file) for file in write_files(run=run)).decode()
@@ -369,12 +359,10 @@ def lines(run: PayoutRun) -> list[tuple[str, str]]:
     return [(row["reference"], row["amount"]) for row in rows]
 
 
-def test_a_file_that_was_handed_out_is_not_made_again(
-    finance: Finance, witnesses: InMemoryStorage
-) -> None:
+def test_a_file_that_was_handed_out_is_not_made_again(finance: Finance) -> None:
     bob, eve, kim = finance.payee(1600), finance.payee(1600, 200), finance.payee(500)
     run = finance.approved()
-    leave_witness(witnesses, "file", {reference(bob, 1): 1600, reference(eve, 1): 1600})
+    leave_witness("file", {reference(bob, 1): 1600, reference(eve, 1): 1600})
     assert lines(run) == [(reference(kim, 1), "5.00")]
     assert states(bob) == [(1600, "batched")]
     assert states(eve) == [(1600, "batched"), (200, "accrued")]
@@ -414,12 +402,10 @@ def test_a_file_is_a_witness_before_anybody_has_its_bytes(
     assert PayoutWitness.objects.get().name == name
 
 
-def test_another_amount_in_a_file_waits_for_a_person(
-    finance: Finance, witnesses: InMemoryStorage
-) -> None:
+def test_another_amount_in_a_file_waits_for_a_person(finance: Finance) -> None:
     bob = finance.payee(1600, 200)
     run = finance.approved()
-    leave_witness(witnesses, "file", {reference(bob, 1): 700})
+    leave_witness("file", {reference(bob, 1): 700})
     assert lines(run) == []
     payout = payout_of(bob)
     assert (payout.state, payout.needs_person, payout.found_cents) == ("unknown", True, 700)
@@ -433,15 +419,13 @@ def test_another_amount_in_a_file_waits_for_a_person(
     assert balances(bob) == (1900, 700)
 
 
-def test_paid_over_another_rail_in_the_lost_history(
-    stripe: StripeFake, finance: Finance, witnesses: InMemoryStorage
-) -> None:
+def test_paid_over_another_rail_in_the_lost_history(stripe: StripeFake, finance: Finance) -> None:
     """The backup is from before the contractor changed where they are paid."""
     bob, eve = finance.payee(1600, 200), finance.payee(400, rail="stripe", account=stripe.account())
     run = finance.approved()
     paid_before(stripe, bob, 1600)
-    leave_witness(witnesses, "stripe", {reference(bob, 1): 1600})
-    leave_witness(witnesses, "nacha", {reference(eve, 1): 400})
+    leave_witness("stripe", {reference(bob, 1): 1600})
+    leave_witness("nacha", {reference(eve, 1): 400})
     assert lines(run) == []
     sweep(stripe)
     assert paid_since(stripe) == []

@@ -15,7 +15,7 @@ from events.models import Event
 from payouts.models import BankReport, Hold, Payable, Payout, PayoutRun, ProviderEvent, TaxForm
 from payouts.services import settle_payout, state_tax_form, write_files
 from tests import factories
-from tests.payouts.scenes import Finance, payout_of, states
+from tests.payouts.scenes import Finance, leave_witness, payout_of, states
 from tests.payouts.test_finance_api import report_of
 from tests.payouts.test_tax import W8BEN, W9
 from tests.web.browsers import LogIn
@@ -214,6 +214,25 @@ def test_a_lost_answer_waits_for_a_person(finance: Finance, desk: Client) -> Non
     send(desk, decide, outcome="sent", provider_reference="tr_1", note="Dashboard")
     assert (payout_of(person).state, payout_of(person).provider_reference) == ("submitted", "tr_1")
     assert "No answer was lost" in read(desk, "/money/waiting/")
+
+
+def test_what_a_restored_backup_does_not_know_is_named(finance: Finance, desk: Client) -> None:
+    person = finance.payee(1600, 200)
+    run = finance.approved()
+    payout, kept = payout_of(person), Payable.objects.filter(contractor=person).earliest("pk")
+    leave_witness("file", {payout.our_reference: 1700})
+    write_files(run=run)
+    assert "needs you" in read(desk, "/money/waiting/")
+    page = read(desk, f"/money/payouts/{payout.pk}/")
+    assert "$17.00 was paid under this reference already" in page
+    assert f'name="earning" value="{kept.pk}"' in page
+    decide = f"/money/payouts/{payout.pk}/decide/"
+    body = {"outcome": "found", "earning": [kept.pk], "note": "In the bank's books"}
+    assert "name the project" in send(desk, decide, **body)
+    assert payout_of(person).pk == payout.pk
+    page = send(desk, decide, **body, project=finance.project.pk)
+    assert "$17.00 to" in page
+    assert states(person) == [(1600, "batched"), (200, "accrued"), (100, "batched")]
 
 
 def test_provider_events(finance: Finance, desk: Client) -> None:

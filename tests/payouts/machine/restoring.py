@@ -30,9 +30,16 @@ class Restoring(Earning, Paying):
         before=st.none() | st.integers(1, 2000),
         lost=st.none() | st.integers(1, 2000),
         after=st.none() | st.integers(1, 2000),
+        way=st.sampled_from(["", "stripe", "file"]),
     )
     def a_lost_day(
-        self, which: int, who: int, before: int | None, lost: int | None, after: int | None
+        self,
+        which: int,
+        who: int,
+        before: int | None,
+        lost: int | None,
+        after: int | None,
+        way: str,
     ) -> None:
         """Money goes out after the backup, and the day's work goes on after it was restored."""
         if before:
@@ -41,6 +48,8 @@ class Restoring(Earning, Paying):
             self.back_up()
         if lost:
             self.bonus_of(who, lost)
+        if way:
+            self.pay_over(who, way)
         self._a_day()
         self.restore(which)
         if after:
