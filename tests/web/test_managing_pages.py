@@ -12,10 +12,11 @@ from pytest_django import DjangoAssertNumQueries
 from annotation_platform.clock import database_now
 from contractors.models import Restriction
 from contractors.services import appeal
+from payouts.models import Payable
 from reviews.services import score_task
 from reviews.services.decisions import Grounds, decide_work
 from tasks.models import Project, ProjectPace
-from tasks.services import fund
+from tasks.services import fund, save_draft
 from tests import factories
 from tests.reviews.scene import FAR, GOOD, handed_in
 from tests.web.browsers import LogIn
@@ -284,3 +285,53 @@ def test_managers_lists_cost_the_same_however_long(
             page = browser.get(address).content.decode()
         if str(task.pk) not in address:
             assert "Page 1 of 2" in page, address
+
+
+# --- ending a claim -----------------------------------------------------------------------------
+
+
+def test_a_manager_ends_a_live_claim_and_pays_for_what_was_saved(log_in: LogIn) -> None:
+    project = factories.project(name="Kitchen")
+    factories.open_tasks(project, frames=300)
+    claim = factories.claimed(project)
+    half = {"segments": [{"start_frame": 0, "end_frame": 150}]}
+    save_draft(assignment=claim, body=half, expected_revision=0)
+    browser, address = log_in(factories.manager()), f"/projects/claims/{claim.pk}/release/"
+    assert f'href="{address}"' in browser.get(f"/projects/tasks/{claim.task_id}/").content.decode()
+    page = browser.get(address).content.decode()
+    assert "$8.00 <small>of $16.00 is paid now" in page
+    assert "covers 150 of 300 frames" in page
+
+    for body in ({}, {"reason": " "}, {"reason": "Off the brief", "percent": "101"}):
+        assert 'class="field-error"' in browser.post(address, body).content.decode()
+    claim.refresh_from_db()
+    assert (claim.state, Payable.objects.count()) == ("active", 0)
+
+    body = {"reason": "Off the brief", "percent": "20"}  # less than was saved: no less is paid
+    page = browser.post(address, body, follow=True).content.decode()
+    assert "its saved work is paid" in page
+    assert f'href="{address}"' not in page
+    claim.refresh_from_db()
+    earning = Payable.objects.get()
+    assert (claim.state, claim.end_reason) == ("released", "Off the brief")
+    assert (earning.kind, earning.amount_cents, earning.contractor_id) == (
+        "partial", 800, claim.contractor_id,
+    )  # fmt: skip
+    assert browser.get(address).status_code == 404
+    assert browser.post(address, body).status_code == 404
+    assert Payable.objects.count() == 1
+
+
+def test_ending_a_claim_is_for_managers_who_do_not_work_on_it(log_in: LogIn) -> None:
+    project = factories.project()
+    factories.open_tasks(project)
+    claim = factories.claimed(project)
+    address, body = f"/projects/claims/{claim.pk}/release/", {"reason": "Mine now"}
+    for person in (factories.reviewer(), factories.finance(), claim.contractor.user):
+        assert log_in(person).post(address, body).status_code == 403
+    himself = claim.contractor.user
+    himself.roles = ["contractor", "manager"]
+    himself.save(update_fields=["roles"])
+    assert log_in(himself).post(address, body).status_code == 404
+    claim.refresh_from_db()
+    assert (claim.state, Payable.objects.count()) == ("active", 0)

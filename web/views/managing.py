@@ -25,6 +25,7 @@ from web.access import caller, for_roles, show
 from web.drawing import drawn_beside, letters_of
 from web.pages import chosen, number_of, page_of, text_of
 from web.timeline_figure import figure
+from web.views.releasing import LIVE
 
 TASK_STATES = [str(state) for state in Task.State.values]
 CHOICES_OF_PROJECTS = 200
@@ -165,6 +166,7 @@ def task(request: HttpRequest, pk: int) -> HttpResponse:
         if best
         else [],
         "page": page_of(request, assignments),
+        "live": LIVE,
         "decisions": decisions_of_task(found),
         "letters": letters,
     }
