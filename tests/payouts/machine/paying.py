@@ -16,6 +16,7 @@ from payouts.problems import NothingToPay, WrongPayoutState
 from payouts.services import (
     approve_run,
     cancel_run,
+    decide_file_payout,
     decide_unknown,
     hand_out_file,
     handle_event,
@@ -53,6 +54,7 @@ class Paying(World):
     @rule(crash=CRASHING)
     def approve(self, crash: At) -> None:
         for run in self.runs("locked"):
+            self.something_went_out = True
             with crashing(crash):
                 approve_run(
                     actor=self.approver,
@@ -75,7 +77,7 @@ class Paying(World):
 
     # --- a provider -----------------------------------------------------------------------------
 
-    @precondition(lambda self: self.payouts())
+    @precondition(lambda self: self.something_went_out)
     @rule(
         faults=st.lists(st.sampled_from(QUICK_FAULTS), max_size=2),
         crash=st.sampled_from(["", *CRASHES]),
@@ -104,7 +106,7 @@ class Paying(World):
             self.time_passes(wait)
             self.send([], "", None, False)
 
-    @precondition(lambda self: self.payouts())
+    @precondition(lambda self: self.something_went_out)
     @rule(crash=st.sampled_from(["", "after_status"]), commit=CRASHING)
     def refresh(self, crash: str, commit: At) -> None:
         for payout in self.payouts():
@@ -212,6 +214,16 @@ class Paying(World):
             for _ in range(times):
                 with crashing(crash):
                     reconcile_report(actor=self.approver, run=run, content=content.encode())
+
+    def the_bank_is_asked(self) -> None:
+        """A file that was downloaded in a lost history may never have been handed in."""
+        for payout in Payout.objects.filter(currency=self.currency, state="submitted").exclude(
+            rail="stripe"
+        ):
+            if payout.our_reference not in self.bank:
+                decide_file_payout(
+                    actor=self.approver, payout_id=payout.pk, outcome="failed", note="Never came"
+                )
 
     @rule()
     def settle_again(self) -> None:

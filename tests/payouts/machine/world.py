@@ -7,7 +7,9 @@ that they ever earned, each thing once, in whichever history.
 from __future__ import annotations
 
 import itertools
+import json
 import string
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,9 +18,10 @@ from django.db import connection
 from django.db.models import Q, Sum
 from hypothesis.stateful import RuleBasedStateMachine
 
-from contractors.models import Contractor
-from payouts.models import Entry, Payable, Payout, PayoutRun
+from contractors.models import Contractor, User
+from payouts.models import Payable, Payout, PayoutRun
 from payouts.services import pay_bonus, set_payout_method
+from payouts.services.witnesses import FOLDER
 from tasks.models import Assignment
 from tests import factories
 from tests.payouts.backups import Backups
@@ -36,6 +39,7 @@ class World(RuleBasedStateMachine):
     """Three contractors, one project, one provider, one bank."""
 
     stripe: StripeFake
+    staff: tuple[User, User, User]
 
     def set_up(self) -> None:
         self.currency = next(_currencies)
@@ -48,11 +52,7 @@ class World(RuleBasedStateMachine):
             currency=self.currency, overlap=1, max_overlap=1, live_claim_cap=20
         )
         factories.open_tasks(self.project, 4)
-        self.boss, self.preparer, self.approver = (
-            factories.manager(),
-            factories.finance(),
-            factories.finance(),
-        )
+        self.boss, self.preparer, self.approver = self.staff
         self.people = [factories.worker(self.project) for _ in range(3)]
         self.accounts = [self.stripe.account() for _ in self.people]
         self.bank: dict[str, tuple[int, str]] = {}  # reference → cents, how it ended
@@ -63,6 +63,7 @@ class World(RuleBasedStateMachine):
         self.overpaid: dict[int, int] = {p.pk: 0 for p in self.people}
         self.references = self._references()
         self.bonuses = 0
+        self.something_went_out = False
         for who, rail in enumerate(("stripe", "stripe", "file")):
             self.pay_over(who, rail)
         for who in range(3):  # so that examples get to the interesting part
@@ -125,14 +126,47 @@ class World(RuleBasedStateMachine):
             Assignment.objects.filter(task__project=self.project, state="active").order_by("pk")
         )
 
-    def by_kind(self) -> dict[str, int]:
-        rows = (
-            Entry.objects.filter(currency=self.currency)
-            .values_list("account__kind")
-            .annotate(total=Sum("amount_cents"))
-            .order_by()
-        )
-        return {kind: int(total) for kind, total in rows}
+    def books(self) -> dict[str, Any]:
+        """What is in the ledger and what the earnings say, in one look."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                WITH entry AS (
+                    SELECT e.*, a.kind, a.floor_cents FROM payouts_entry e
+                    JOIN payouts_account a ON a.id = e.account_id WHERE e.currency = %(c)s
+                ), recomputed AS (
+                    SELECT account_id, sum(amount_cents) AS cents FROM entry
+                    WHERE floor_cents IS NOT NULL GROUP BY account_id
+                ), running AS (
+                    SELECT b.* FROM payouts_balance b
+                    JOIN payouts_account a ON a.id = b.account_id WHERE a.currency = %(c)s
+                ), payable AS (
+                    SELECT p.*, EXISTS (
+                        SELECT FROM payouts_payoutitem i
+                        JOIN payouts_payout o ON o.id = i.payout_id AND o.state = 'draft'
+                        WHERE i.payable_id = p.id AND NOT i.released) AS in_draft
+                    FROM payouts_payable p WHERE p.currency = %(c)s
+                )
+                SELECT
+                    (SELECT count(*) FROM (SELECT FROM entry GROUP BY transaction_id
+                        HAVING sum(amount_cents) <> 0) t),
+                    (SELECT count(*) FROM recomputed FULL JOIN running USING (account_id)
+                        WHERE cents IS DISTINCT FROM balance_cents OR balance_cents < 0),
+                    (SELECT jsonb_object_agg(kind, cents) FROM (
+                        SELECT kind, sum(amount_cents) AS cents FROM entry GROUP BY kind) k),
+                    (SELECT jsonb_object_agg(state, cents) FROM (
+                        SELECT CASE WHEN in_draft THEN 'in draft' ELSE state END AS state,
+                            sum(amount_cents) AS cents FROM payable GROUP BY 1) s)
+                """,
+                {"c": self.currency},
+            )
+            unbalanced, wrong, kinds, states = cursor.fetchone()
+        return {
+            "unbalanced": unbalanced,
+            "wrong": wrong,
+            "kinds": Counter(json.loads(kinds or "{}")),
+            "states": Counter(json.loads(states or "{}")),
+        }
 
     def earned(self, person: Contractor) -> int:
         earned = Payable.objects.filter(contractor=person).aggregate(s=Sum("amount_cents"))
@@ -181,6 +215,17 @@ class World(RuleBasedStateMachine):
             for reference, (cents, said) in self.bank.items()
             if reference in mine and said == "paid"
         )
+
+    def handed_out(self) -> set[str]:
+        """The references of files that somebody may have downloaded, in any history."""
+        storage = storages["witnesses"]
+        told: set[str] = set()
+        for name in storage.listdir(FOLDER)[1]:
+            with storage.open(f"{FOLDER}/{name}") as file:
+                said = json.load(file)
+            if said["rail"] != "stripe":
+                told |= set(said["payments"])
+        return told
 
     def take_note(self) -> None:
         """Remember what was earned and what each new payment was for."""
