@@ -40,7 +40,7 @@ from demo.accounts import (
 )
 from demo.services import add_contractor
 from payouts.models import Payable, Payout, PayoutRun, Rail
-from payouts.rails import Answer, Payment, Reply, Status, Unreachable
+from payouts.rails import Answer, Found, Payment, Reply, Status, Unreachable
 from payouts.services import (
     approve_run,
     hold_payable,
@@ -105,13 +105,19 @@ class SilentProvider:
     name = "stripe"
     key_window = timedelta(hours=23)
 
+    def __init__(self) -> None:
+        self._asked_to_pay = False
+
     def request(self, payment: Payment) -> bytes:
         return payment.reference.encode()
 
     def send(self, request: bytes, key: str) -> Reply:
+        self._asked_to_pay = True
         return Reply(Answer.UNKNOWN, detail="The connection was lost.")
 
-    def look_up(self, reference: str) -> str | None:
+    def look_up(self, reference: str) -> Found | None:
+        if not self._asked_to_pay:
+            return None  # the question before the first request was still answered
         raise Unreachable("the connection was lost")
 
     def status(self, provider_reference: str) -> Status:
