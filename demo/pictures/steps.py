@@ -49,6 +49,23 @@ def into(pattern: str, *, row: str = "") -> Step:
     return go
 
 
+def to_a_live_claim(page: Page) -> None:
+    """From the list of tasks to the page that ends a claim on one of them."""
+    site = page.url.split("/projects/")[0]
+    for state in ("open", "filled"):
+        for number in (1, 2, 3):
+            page.goto(f"{site}/projects/tasks/?state={state}&page={number}")
+            links = page.locator("main td a[href^='/projects/tasks/']").all()
+            for address in [link.get_attribute("href") for link in links]:
+                page.goto(f"{site}{address}")
+                ending = page.locator("main a[href$='/release/']")
+                if ending.count():
+                    ending.first.click()
+                    settled(page)
+                    return
+    raise LookupError("nobody works on any of these tasks")
+
+
 def on_with(text: str) -> Step:
     """Follow the first link with this text."""
 

@@ -110,6 +110,7 @@ def full() -> Scene:
             "review": [review.pk],
             "project": [project.pk],
             "task": [task.pk],
+            "release-claim": [held.pk],
             "thresholds": [project.pk],
             "video": [task.video_id],
             "registration": [registered.pk],
