@@ -173,7 +173,8 @@ class Payout(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(found_cents__isnull=True, found_rail="")
-                | (Q(found_cents__gt=0) & ~Q(found_rail="")),
+                # Not null, or comparing it says neither yes nor no, which a CHECK lets pass.
+                | (Q(found_cents__isnull=False, found_cents__gt=0) & ~Q(found_rail="")),
                 name="payout_found_is_whole",
             ),
             models.UniqueConstraint(

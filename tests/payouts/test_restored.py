@@ -349,6 +349,29 @@ def test_the_name_behind_a_reference_never_changes(ada: Contractor) -> None:
         cursor.execute("UPDATE contractors_contractor SET public_id = gen_random_uuid()")
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["found_cents = 1600", "found_rail = 'stripe'", "found_cents = 0, found_rail = 'file'"],
+)
+def test_what_was_found_has_an_amount_and_a_rail(ada: Contractor, change: str) -> None:
+    with (
+        pytest.raises(IntegrityError, match="payout_found_is_whole"),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"UPDATE payouts_payout SET {change} WHERE id = %s", [payout_of(ada).pk])
+
+
+@pytest.mark.parametrize(
+    "attack", ["UPDATE payouts_payoutwitness SET name = 'x'", "DELETE FROM payouts_payoutwitness"]
+)
+def test_a_witness_stays(finance: Finance, attack: str) -> None:
+    finance.payee(1600)
+    lines(finance.approved())
+    assert PayoutWitness.objects.exists()
+    with pytest.raises(IntegrityError), connection.cursor() as cursor:
+        cursor.execute(attack)
+
+
 # --- bank files -----------------------------------------------------------------------------------
 
 
