@@ -56,7 +56,8 @@ class Account(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(kind__in=["contractor_payable", "contractor_in_transit"])
-                | Q(floor_cents=0),
+                # Not null: comparing it says neither yes nor no, which a CHECK lets pass.
+                | Q(floor_cents__isnull=False, floor_cents=0),
                 name="account_of_a_contractor_has_floor_zero",
             ),
             models.UniqueConstraint(

@@ -375,12 +375,14 @@ def test_one_key_twice(books: Books) -> None:
         insert_transaction(key="same")
 
 
-def test_account_with_a_lower_floor(books: Books) -> None:
+@pytest.mark.parametrize("floor", [-1000, None])
+def test_account_with_a_lower_floor_or_none(books: Books, floor: int | None) -> None:
     with refused("account_of_a_contractor_has_floor_zero"):
         run(
             "INSERT INTO payouts_account (code, kind, currency, contractor_id, floor_cents) "
-            "VALUES ('x', 'contractor_payable', 'EUR', %s, -1000)",
+            "VALUES ('x', 'contractor_payable', 'EUR', %s, %s)",
             books.person.pk,
+            floor,
         )
 
 
