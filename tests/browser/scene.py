@@ -57,6 +57,9 @@ def full() -> Scene:
         grounds=Grounds(explanation="All cuts are exact."),
     )
     held = factories.claimed(project, person)
+    elsewhere = factories.project()
+    factories.open_tasks(elsewhere, 1)
+    somebody_s = factories.claimed(elsewhere)  # on a task that `person` has no part in
     dropped = factories.claimed(project, person)
     services.save_draft(assignment=dropped, body={"segments": []}, expected_revision=0)
     services.return_task(assignment=dropped)
@@ -110,7 +113,7 @@ def full() -> Scene:
             "review": [review.pk],
             "project": [project.pk],
             "task": [task.pk],
-            "release-claim": [held.pk],
+            "release-claim": [somebody_s.pk],
             "thresholds": [project.pk],
             "video": [task.video_id],
             "registration": [registered.pk],
