@@ -24,6 +24,7 @@ from tasks.models import Assignment, BudgetShare, Project, Segment, Submission
 from tasks.services import fast_claim, fast_submit
 from tasks.short_way import ShortWay
 from tests import factories
+from tests.races.together import run_together
 from timelines import lint
 from timelines.segment import Hands
 from timelines.segment import Segment as Piece
@@ -361,3 +362,21 @@ def test_nobody_adds_to_what_was_handed_in() -> None:
         with pytest.raises(DatabaseError, match="append-only"):
             cursor.execute("UPDATE tasks_submission SET made_by_transaction = pg_current_xact_id()")
     assert Segment.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_was_lost_is_not_the_caller_s_trouble() -> None:
+    """There is no health check before the short way's statement: the view takes over."""
+    project, _, token = ready()
+    assert ask(CLAIM, {"project": project.pk}, token).status_code == 201
+    lost = connection.connection
+    backend = lost.info.backend_pid
+
+    def end_it() -> None:
+        with connection.cursor() as cursor:  # another one: this runs on its own thread
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+
+    assert run_together([end_it]) == [None]
+    assert ask(CLAIM, {"project": project.pk}, token).status_code == 201
+    assert connection.connection is not lost
+    assert Assignment.objects.count() == 2
