@@ -53,7 +53,7 @@ def reserve(project: Project, amount_cents: int) -> None:
 
     Raises `BudgetExhausted`; then nothing was taken.
     """
-    if not project.budget_limited or amount_cents == 0:
+    if amount_cents == 0 or not _is_limited(project):
         return
     if not _take(project, amount_cents):
         _spread(project, -amount_cents)
@@ -66,7 +66,7 @@ def reserve_owed(project: Project, amount_cents: int, reason: str) -> None:
     What the free budget lacks is put in by the system, as a funding with the reason: the budget
     then shows the overrun, and the person is paid.
     """
-    if not project.budget_limited or amount_cents == 0 or _take(project, amount_cents):
+    if amount_cents == 0 or not _is_limited(project) or _take(project, amount_cents):
         return
     # The project before its shares, as in `fund`.
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
@@ -78,10 +78,18 @@ def reserve_owed(project: Project, amount_cents: int, reason: str) -> None:
 
 def give_back(project: Project, amount_cents: int) -> None:
     """Return reserved money that will not be paid, in the caller's transaction."""
-    if not project.budget_limited or amount_cents == 0:
+    if amount_cents == 0 or not _is_limited(project):
         return
     share = _any_share(project)
     BudgetShare.objects.filter(pk=share.pk).update(free_cents=F("free_cents") + amount_cents)
+
+
+def _is_limited(project: Project) -> bool:
+    """A limit is for ever, so yes is believed; no is asked again: the project may be older than
+    its first funding."""
+    return project.budget_limited or Project.objects.filter(
+        pk=project.pk, budget_limited=True
+    ).exists()
 
 
 def _held_cents(project: Project) -> int:

@@ -303,6 +303,29 @@ def test_the_first_funding_covers_what_is_held_already() -> None:
     assert balance(project) == {"free": 3400, "reserved": 1600, "earned": 0}
 
 
+def test_a_project_loaded_before_its_first_funding_is_limited_all_the_same() -> None:
+    loaded_before = factories.project(live_claim_cap=2)
+    factories.open_tasks(loaded_before, 2)
+    services.fund(
+        actor=None, project=Project.objects.get(pk=loaded_before.pk), amount_cents=3000, reason="P"
+    )
+    person = factories.worker(loaded_before)
+    assert not loaded_before.budget_limited
+    claim = services.claim_next_task(contractor=person, project=loaded_before)
+    assert balance(loaded_before) == {"free": 1400, "reserved": 1600, "earned": 0}
+    with pytest.raises(problems.BudgetExhausted):
+        services.claim_next_task(contractor=person, project=loaded_before)
+    bonus(loaded_before, 400)
+    assert balance(loaded_before) == {"free": 1000, "reserved": 1600, "earned": 400}
+    claim.task.project = loaded_before
+    services.return_task(assignment=claim)
+    assert balance(loaded_before) == {"free": 2600, "reserved": 0, "earned": 400}
+    with transaction.atomic():
+        services.reserve_owed(loaded_before, 2700, "Owed")
+    overrun = Funding.objects.order_by("-pk")[0]
+    assert (free(loaded_before), overrun.amount_cents) == (0, 100)
+
+
 # --- what the database refuses ----------------------------------------------------------
 
 
