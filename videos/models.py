@@ -83,13 +83,20 @@ class Video(models.Model):
                     duration_ticks__isnull=True,
                     probed_at__isnull=True,
                 )
+                # A comparison with NULL is not false, and a CHECK passes what is not false.
                 | models.Q(
+                    frame_count__isnull=False,
                     frame_count__gt=0,
                     frame_times__isnull=False,
+                    time_base_num__isnull=False,
                     time_base_num__gt=0,
+                    time_base_den__isnull=False,
                     time_base_den__gt=0,
+                    width__isnull=False,
                     width__gt=0,
+                    height__isnull=False,
                     height__gt=0,
+                    duration_ticks__isnull=False,
                     duration_ticks__gt=0,
                     probed_at__isnull=False,
                 ),
@@ -389,7 +396,9 @@ class Registration(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(state="done")
                 | models.Q(
-                    total=models.F("registered_count") + models.F("refused_count"), error=""
+                    total__isnull=False,
+                    total=models.F("registered_count") + models.F("refused_count"),
+                    error="",
                 ),
                 name="video_registration_done_counts_every_row",
             ),

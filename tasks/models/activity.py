@@ -84,7 +84,11 @@ class ProjectPace(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(median_active_ms__isnull=True, cents_per_hour__isnull=True)
-                | Q(median_active_ms__gt=0, cents_per_hour__isnull=False),
+                | Q(
+                    median_active_ms__isnull=False,
+                    median_active_ms__gt=0,
+                    cents_per_hour__isnull=False,
+                ),
                 name="pace_rate_comes_from_a_median",
             ),
         ]

@@ -87,9 +87,10 @@ def give_back(project: Project, amount_cents: int) -> None:
 def _is_limited(project: Project) -> bool:
     """A limit is for ever, so yes is believed; no is asked again: the project may be older than
     its first funding."""
-    return project.budget_limited or Project.objects.filter(
-        pk=project.pk, budget_limited=True
-    ).exists()
+    return (
+        project.budget_limited
+        or Project.objects.filter(pk=project.pk, budget_limited=True).exists()
+    )
 
 
 def _held_cents(project: Project) -> int:
