@@ -66,7 +66,8 @@ def undecided(expression: str, source: str, columns: list[list[str]]) -> tuple[o
     )
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {grid} WHERE ({expression}) IS NULL LIMIT 1")
-        return cursor.fetchone()
+        row: tuple[object, ...] | None = cursor.fetchone()
+    return row
 
 
 def test_no_check_answers_null() -> None:
