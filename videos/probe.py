@@ -14,6 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -62,38 +63,57 @@ def probe(path: str | Path) -> Probe:
     Raises `UnreadableVideo` with a reason when the file has no usable frames or times.
     """
     with open_video(path) as (container, stream):
-        rotation = _rotation(path)
-        pts, durations, hidden = _packet_times(container, stream)
-        time_base = stream.time_base
-        if time_base is None or time_base <= 0:
+        read = _read(container, stream)
+        if stream.time_base is None or stream.time_base <= 0:
             raise UnreadableVideo("The video stream has no time base.")
-        times, last_duration = _table(pts, durations, Fraction(time_base))
-        duration = int(times.pts[-1] - times.pts[0]) + last_duration
-        if duration * times.time_base > MAX_SECONDS:
-            hours = MAX_SECONDS // 3600
-            raise UnreadableVideo(f"The video claims to be longer than {hours} hours.")
+        time_base = Fraction(stream.time_base)
         context = stream.codec_context
-        return Probe(
-            times=times,
-            duration_ticks=duration,
-            width=context.width,
-            height=context.height,
-            rotation=rotation,
-            codec=context.name,
-            has_audio=any(s.codec_context is not None for s in container.streams.audio),
-            variable_frame_rate=times.is_variable,
-            promised_frames=stream.frames,
-            hidden_frames=hidden,
-        )
+        width, height, codec = context.width, context.height, context.name
+        has_audio = any(s.codec_context is not None for s in container.streams.audio)
+        promised = stream.frames
+    # The container's index, tens of bytes per frame, is gone before the table is made.
+    times, last_duration = _table(read, time_base)
+    duration = int(times.pts[-1] - times.pts[0]) + last_duration
+    if duration * time_base > MAX_SECONDS:
+        hours = MAX_SECONDS // 3600
+        raise UnreadableVideo(f"The video claims to be longer than {hours} hours.")
+    return Probe(
+        times=times,
+        duration_ticks=duration,
+        width=width,
+        height=height,
+        rotation=read.rotation,
+        codec=codec,
+        has_audio=has_audio,
+        variable_frame_rate=times.is_variable,
+        promised_frames=promised,
+        hidden_frames=read.hidden,
+    )
 
 
-def _packet_times(
-    container: InputContainer, stream: VideoStream
-) -> tuple[array[int], array[int], int]:
-    pts, durations = array("q"), array("q")  # a list takes five times the memory
-    hidden = 0
+@dataclass
+class _Packets:
+    """What one pass over the packets tells."""
+
+    pts: array[int]  # a list takes five times the memory
+    hidden: int
+    rotation: int
+    last_duration: int  # of the packet that is shown last; 0 when it does not say
+
+
+def _read(container: InputContainer, stream: VideoStream) -> _Packets:
+    """Every packet once. The first picture is decoded on the way: it proves that there is one, and
+    only frames tell the rotation. A second opening for it would hold the container's index twice.
+    """
+    pts = array("q")
+    hidden, tried = 0, 0
+    latest, last_duration = -(2**63), 0
+    rotation: int | None = None
     try:
         for packet in container.demux(stream):
+            if rotation is None and tried <= DECODE_ATTEMPTS:
+                tried += 1
+                rotation = _rotation(packet)
             if packet.size == 0:  # the flush at the end
                 continue
             if packet.is_discard:
@@ -102,7 +122,8 @@ def _packet_times(
             if packet.pts is None:
                 raise UnreadableVideo("Its frames carry no presentation times.")
             pts.append(packet.pts)
-            durations.append(packet.duration or 0)
+            if packet.pts > latest:
+                latest, last_duration = packet.pts, packet.duration or 0
             if len(pts) > MAX_FRAMES:
                 raise UnreadableVideo(f"It has more than {MAX_FRAMES} frames.")
     except av.FFmpegError as error:
@@ -111,38 +132,29 @@ def _packet_times(
         # A damaged tail: what was read before it is there.
     if not pts:
         raise UnreadableVideo("The file holds no displayed frame.")
-    return pts, durations, hidden
+    if rotation is None:
+        raise UnreadableVideo("No frame could be decoded.")
+    return _Packets(pts, hidden, rotation, last_duration)
 
 
-def _table(pts: array[int], durations: array[int], base: Fraction) -> tuple[FrameTimes, int]:
-    ticks = np.array(pts, dtype=np.int64)
-    order = np.argsort(ticks, kind="stable")
-    ticks = ticks[order]
-    if len(ticks) > 1 and bool((np.diff(ticks) == 0).any()):
+def _table(read: _Packets, base: Fraction) -> tuple[FrameTimes, int]:
+    ticks = np.sort(np.frombuffer(read.pts, dtype=np.int64))
+    if bool((ticks[1:] == ticks[:-1]).any()):
         raise UnreadableVideo("Two of its frames claim the same presentation time.")
-    last = durations[int(order[-1])]
+    last = read.last_duration
     if last <= 0:
         last = int(np.median(np.diff(ticks))) if len(ticks) > 1 else 1
     return FrameTimes(ticks, base), last
 
 
-def _rotation(path: str | Path) -> int:
-    """Decode the first picture: proves that there is one, and only frames tell the rotation."""
-    with open_video(path) as (container, stream):
-        tried = 0
-        try:
-            for packet in container.demux(stream):
-                tried += 1
-                try:
-                    frames = packet.decode()
-                except av.FFmpegError:
-                    frames = []
-                for frame in frames:
-                    if isinstance(frame, VideoFrame):
-                        # PyAV: counter-clockwise, -180 … 180, and it does not rotate.
-                        return round(-frame.rotation / 90) * 90 % 360
-                if tried > DECODE_ATTEMPTS:
-                    break
-        except av.FFmpegError as error:
-            raise UnreadableVideo(f"No frame could be read: {error.strerror}.") from error
-    raise UnreadableVideo("No frame could be decoded.")
+def _rotation(packet: Packet[VideoStream]) -> int | None:
+    """Degrees clockwise that the packet's first picture is to be turned by; None without one."""
+    try:
+        frames = packet.decode()
+    except av.FFmpegError:
+        return None
+    for frame in frames:
+        if isinstance(frame, VideoFrame):
+            # PyAV: counter-clockwise, -180 … 180, and it does not rotate.
+            return round(-frame.rotation / 90) * 90 % 360
+    return None

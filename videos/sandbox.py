@@ -20,6 +20,14 @@ from videos.rules import StageLimits
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "videos.decoder"]
 
+ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    "OMP_NUM_THREADS": "1",  # numpy's threads would only spin
+    # glibc raises this limit with each large block that is freed, and later ones come from the heap
+    # and stay there: a file's index would be paid for once per opening.
+    "MALLOC_MMAP_THRESHOLD_": str(128 * 1024),
+}
+
 # What a broken decoder dies of. SIGKILL is not among them: that is the operator or the kernel.
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
 
@@ -59,7 +67,7 @@ def run_isolated(
             input=json.dumps(request).encode(),
             capture_output=True,
             cwd=PROJECT_ROOT,
-            env={"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"},
+            env=ENVIRONMENT | {"PATH": os.environ.get("PATH", "")},
             timeout=limits.wall_seconds,
             start_new_session=True,
             check=False,

@@ -46,7 +46,7 @@ class FrameTimes:
             raise ValueError("A frame-time table holds at least one frame.")
         if self.time_base <= 0:
             raise ValueError("The time base must be positive.")
-        if len(pts) > 1 and bool((np.diff(pts) <= 0).any()):
+        if bool((pts[1:] <= pts[:-1]).any()):
             raise ValueError("Presentation times must increase strictly.")
         pts.setflags(write=False)
         object.__setattr__(self, "pts", pts)
@@ -95,7 +95,8 @@ class FrameTimes:
         pts = np.empty(len(deltas) + 1, dtype=np.int64)
         pts[0] = 0
         np.cumsum(deltas, dtype=np.int64, out=pts[1:])
-        return cls(pts + first, time_base)
+        pts += first
+        return cls(pts, time_base)
 
     @staticmethod
     def first_tick(packed: bytes) -> int:
