@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -40,13 +40,19 @@ def make_filmstrip(
 
     Tiles are keyframes where there are enough of them; each knows its exact frame.
     """
+    with sampling.Film(source) as film:
+        return _laid_out(_samples(film, times), folder, rotation)
+
+
+def _samples(film: sampling.Film, times: FrameTimes) -> Iterator[sampling.Sample]:
     wanted = _wanted(times)
-    keys = sampling.keyframes(source, times)
+    keys = sampling.keyframes(film, times)
     if len(keys) >= sampling.ENOUGH * len(wanted):
-        chosen = _nearest(keys, wanted)
-        samples = sampling.decode_keyframes(source, times, chosen)
-    else:
-        samples = sampling.decode_every(source, times, wanted)
+        return sampling.decode_keyframes(film, times, _nearest(keys, wanted))
+    return sampling.decode_every(film, times, wanted)
+
+
+def _laid_out(samples: Iterator[sampling.Sample], folder: Path, rotation: int) -> Filmstrip:
     frames: list[int] = []
     sheets: list[str] = []
     sheet: Image.Image | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,14 +31,60 @@ class Sample:
     pictures: list[VideoFrame]
 
 
-def keyframes(path: Path, times: FrameTimes) -> list[int]:
+class Film:
+    """One opening of a file for several passes over it, closed at the end of its `with`.
+
+    Opening MP4 costs tens of bytes per frame for its index, and twice that for a moment: rewinding
+    costs nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opening = ExitStack()
+        self._opened: tuple[InputContainer, VideoStream] | None = None
+
+    def __enter__(self) -> Film:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the next pass opens it again."""
+        self._opened = None
+        self._opening.close()
+
+    def new(self) -> tuple[InputContainer, VideoStream]:
+        """The file as just opened, nothing read or decoded. Raises `UnreadableVideo`."""
+        self.close()
+        self._opened = self._opening.enter_context(open_video(self._path))
+        return self._opened
+
+    def rewound(self, times: FrameTimes) -> tuple[InputContainer, VideoStream]:
+        """The file from where all displayed frames can be decoded, without decoding in threads.
+
+        Only MP4's index is exact enough to be trusted with that; others are opened again, and so is
+        a file that cannot be sought (its sound begins later, for one).
+        """
+        if self._opened is None or "mp4" not in self._opened[0].format.name:
+            return self.new()
+        container, stream = self._opened
+        try:
+            container.seek(int(times.pts[0]), stream=stream, backward=True)
+        except av.FFmpegError:
+            return self.new()
+        stream.codec_context.skip_frame = "DEFAULT"
+        return container, stream
+
+
+def keyframes(film: Film, times: FrameTimes) -> list[int]:
     """The displayed frames that can be decoded by themselves, in order. Reads packets only."""
-    with open_video(path) as (container, stream):
-        found = {
-            times.frame_of(packet.pts)
-            for packet in _packets(container, stream)
-            if packet.is_keyframe and not packet.is_discard
-        }
+    container, stream = film.rewound(times)
+    found = {
+        times.frame_of(packet.pts)
+        for packet in _packets(container, stream)
+        if packet.is_keyframe and not packet.is_discard
+    }
     return sorted(frame for frame in found if frame is not None)
 
 
@@ -48,42 +95,42 @@ def evenly(items: Sequence[int], most: int) -> list[int]:
     return [items[i] for i in sorted({round(x) for x in np.linspace(0, len(items) - 1, most)})]
 
 
-def decode_keyframes(path: Path, times: FrameTimes, wanted: Sequence[int]) -> Iterator[Sample]:
+def decode_keyframes(film: Film, times: FrameTimes, wanted: Sequence[int]) -> Iterator[Sample]:
     """Decode only the keyframes `wanted` (frame numbers from :func:`keyframes`), in order."""
     chosen = set(wanted)
-    with open_video(path) as (container, stream):
-        stream.codec_context.skip_frame = "NONKEY"
-        for packet in _packets(container, stream):
-            flush = packet.size == 0
-            if not flush and not (packet.is_keyframe and times.frame_of(packet.pts) in chosen):
-                continue
-            for frame in _decoded(packet):
-                at = times.frame_of(frame.pts)
-                if at is not None and at in chosen:
-                    yield Sample(at, [frame])
+    container, stream = film.rewound(times)
+    stream.codec_context.skip_frame = "NONKEY"
+    for packet in _packets(container, stream):
+        flush = packet.size == 0
+        if not flush and not (packet.is_keyframe and times.frame_of(packet.pts) in chosen):
+            continue
+        for frame in _decoded(packet):
+            at = times.frame_of(frame.pts)
+            if at is not None and at in chosen:
+                yield Sample(at, [frame])
 
 
 def decode_bursts(
-    path: Path, times: FrameTimes, wanted: Sequence[int], length: int
+    film: Film, times: FrameTimes, wanted: Sequence[int], length: int
 ) -> Iterator[Sample]:
     """From each of `wanted` (frame numbers) the next `length` displayed frames.
 
     Seeks to the keyframe before each; ends early at the end of the video or at damage.
     """
     from_start: list[int] = []
-    with open_video(path) as (container, stream):
-        for first in wanted:
-            try:
-                container.seek(int(times.pts[first]), stream=stream, backward=True)
-            except av.FFmpegError:
-                from_start.append(first)  # e.g. its sound begins later than that
-                continue
-            if sample := _burst(container, stream, times, first, length):
-                yield sample
+    if wanted:
+        container, stream = film.rewound(times)
+    for first in wanted:
+        try:
+            container.seek(int(times.pts[first]), stream=stream, backward=True)
+        except av.FFmpegError:
+            from_start.append(first)  # e.g. its sound begins later than that
+            continue
+        if sample := _burst(container, stream, times, first, length):
+            yield sample
     for first in from_start:
-        with open_video(path) as (container, stream):
-            if sample := _burst(container, stream, times, first, length):
-                yield sample
+        if sample := _burst(*film.rewound(times), times, first, length):
+            yield sample
 
 
 def _burst(
@@ -105,15 +152,15 @@ def _burst(
     return Sample(start, pictures) if start is not None else None
 
 
-def decode_every(path: Path, times: FrameTimes, wanted: Sequence[int]) -> Iterator[Sample]:
+def decode_every(film: Film, times: FrameTimes, wanted: Sequence[int]) -> Iterator[Sample]:
     """Decode everything and yield the frames `wanted`: for files with few keyframes."""
     chosen = set(wanted)
-    with open_video(path) as (container, stream):
-        stream.thread_type = "AUTO"
-        for frame in decode_displayed(container, stream):
-            at = times.frame_of(frame.pts)
-            if at is not None and at in chosen:
-                yield Sample(at, [frame])
+    container, stream = film.new()
+    stream.thread_type = "AUTO"
+    for frame in decode_displayed(container, stream):
+        at = times.frame_of(frame.pts)
+        if at is not None and at in chosen:
+            yield Sample(at, [frame])
 
 
 def grey(frame: VideoFrame, width: int, height: int) -> Grey:

@@ -155,26 +155,34 @@ def screen(
     with_sound: bool = True,
 ) -> Screening:
     """Measure `source` and compare with `thresholds`. Raises `UnreadableVideo`."""
-    measures, hashes, pictures = measure(source, times)
+    # First, while little else is in memory: it opens the file for itself.
     spoken = sound.speech(source, times) if with_sound else None
+    with sampling.Film(source) as film:
+        return _screen(film, times, thresholds or Thresholds(), spoken)
+
+
+def _screen(
+    film: sampling.Film, times: FrameTimes, thresholds: Thresholds, spoken: sound.Speech | None
+) -> Screening:
+    measures, hashes, pictures = measure(film, times)
     if spoken is not None:
         measures.speech_share = spoken.share
         if spoken.runs:
             start = float(times.seconds(0)) + max(0.0, spoken.runs[0][0])
             measures.speech_frame = times.frame_at(start)
-    warnings = judge(measures, thresholds or Thresholds())
+    warnings = judge(measures, thresholds)
     missing = sorted({w.frame for w in warnings} - pictures.keys())
-    for sample in sampling.decode_bursts(source, times, missing, 1):
+    for sample in sampling.decode_bursts(film, times, missing, 1):
         pictures[sample.frame] = _jpeg(sample)
     return Screening(measures, warnings, hashes, spoken, pictures)
 
 
 def measure(
-    source: Path, times: FrameTimes
+    film: sampling.Film, times: FrameTimes
 ) -> tuple[Measures, list[tuple[int, int, int, int]], dict[int, bytes]]:
     """Decode the samples and measure them; no judgement. Raises `UnreadableVideo`."""
     wanted = _every_second(times)
-    keys = sampling.keyframes(source, times)
+    keys = sampling.keyframes(film, times)
     slots = {min(int(s * len(times)), len(times) - 1): n for n, s in enumerate(fingerprint.SLOTS)}
     measures, pictures = Measures(), dict[int, bytes]()
     hashes: list[tuple[int, int, int, int]] = []
@@ -195,11 +203,11 @@ def measure(
     if len(keys) >= sampling.ENOUGH * len(wanted) and len(keys) > 4:
         chosen = sampling.evenly(keys, MOST_SAMPLES)
         shown = set(sampling.evenly(chosen, SHOWN))
-        for sample in sampling.decode_keyframes(source, times, chosen):
+        for sample in sampling.decode_keyframes(film, times, chosen):
             look(sample)
-        for sample in sampling.decode_bursts(source, times, sampling.evenly(chosen, BURSTS), 3):
+        for sample in sampling.decode_bursts(film, times, sampling.evenly(chosen, BURSTS), 3):
             _measure_motion(sample, measures)
-        for sample in sampling.decode_bursts(source, times, sorted(slots), 1):
+        for sample in sampling.decode_bursts(film, times, sorted(slots), 1):
             if sample.frame in slots:
                 remember(sample)
     else:
@@ -207,7 +215,7 @@ def measure(
         bursts: dict[int, list[Any]] = {start: [] for start in starts}
         union = {*wanted, *slots, *(f + i for f in starts for i in range(3))}
         looked = set(wanted)
-        for sample in sampling.decode_every(source, times, sorted(union)):
+        for sample in sampling.decode_every(film, times, sorted(union)):
             if sample.frame in looked:
                 look(sample)
             if sample.frame in slots:

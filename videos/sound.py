@@ -97,7 +97,7 @@ def speech(source: Path, times: FrameTimes) -> Speech | None:
     detector = webrtcvad.Vad(VAD_STRICTNESS)
     size = RATE * VAD_MILLISECONDS // 1000
     rest = np.zeros(0, dtype=np.int16)
-    voiced: list[bool] = []
+    voiced = bytearray()  # an hour has 120,000 of them
     start: int | None = None
     for first, sound in samples(source, times):
         if start is None:
@@ -108,7 +108,7 @@ def speech(source: Path, times: FrameTimes) -> Speech | None:
             rest = rest[size:]
     if start is None or not voiced:
         return Speech(0.0, [])
-    flags = np.array(voiced, dtype=np.float64)
+    flags = np.frombuffer(voiced, dtype=np.uint8).astype(np.float64)
     smooth = np.convolve(flags, np.ones(VAD_WINDOW) / VAD_WINDOW, mode="same") >= 0.8
     edges = np.flatnonzero(np.diff(np.concatenate([[0], smooth.astype(np.int8), [0]])))
     step, zero = VAD_MILLISECONDS / 1000, start / RATE
