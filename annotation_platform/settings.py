@@ -225,6 +225,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 1,
     "socket_timeout": 5,
 }
+# How long what follows a message waits, to go with the next one (annotation_platform/gathered.py).
+GATHER_JOBS_SECONDS: float = env.float("GATHER_JOBS_SECONDS", default=0.0 if TESTING else 0.2)
 SWEEP_SECONDS: float = env.float("SWEEP_SECONDS", default=30.0)
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "api.purge_idempotency_keys": {"task": "api.purge_idempotency_keys", "schedule": 3600.0},

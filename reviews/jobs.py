@@ -5,14 +5,13 @@ from celery import shared_task
 from reviews import services
 
 
-@shared_task(name="reviews.score_submission")
-def score_submission(task_id: int, submission_id: int) -> None:
-    """Score a task's submissions against each other, and this one against the task's reference.
+@shared_task(name="reviews.score_handed_in")
+def score_handed_in(handed_in: list[tuple[int, int]]) -> dict[str, int]:
+    """Score what was handed in: pairs of a task's and a submission's id.
 
-    One job for both: a message costs the hand-in as much as a third of its own work.
+    The task's submissions are scored against each other, this one against the task's reference.
     """
-    services.score_task(task_id)
-    services.score_gold(submission_id)
+    return services.score_handed_in(handed_in)
 
 
 @shared_task(name="reviews.sweep_scores")

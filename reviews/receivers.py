@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from annotation_platform.gathered import Gathered
 from events.services import receives
-from reviews.jobs import build_consensus, score_submission, work_on_run
+from reviews.jobs import build_consensus, score_handed_in, work_on_run
+
+_to_score = Gathered(score_handed_in)
 
 
 @receives("assignment.submitted")
 def score_after_submit(event_id: int, subject_id: int, data: dict[str, Any]) -> None:
-    score_submission.delay(data["task_id"], data["submission_id"])
+    _to_score.send([data["task_id"], data["submission_id"]])
 
 
 @receives("submission.decided")

@@ -20,7 +20,7 @@ from reviews.services.reviewing import (
     renew_lease,
 )
 from reviews.services.runs import cancel_run, idle_runs, start_run, work_on_run
-from reviews.services.scoring import score_task, sweep_scores
+from reviews.services.scoring import score_handed_in, score_task, sweep_scores
 from reviews.services.settings import current_rule, current_scoring, set_rule, set_scoring
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "renew_lease",
     "retire_reference",
     "score_gold",
+    "score_handed_in",
     "score_task",
     "set_reference",
     "set_rule",

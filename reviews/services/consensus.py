@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.db import transaction
 
 from annotation_platform.clock import database_now
@@ -11,10 +9,9 @@ from events.services import record
 from reviews import queries
 from reviews.models import TaskConsensus
 from reviews.rules import LOW_CONFIDENCE
+from reviews.services.batch import each
 from tasks.models import Task
 from timelines.consensus import build_consensus
-
-logger = logging.getLogger(__name__)
 
 
 def mark_stale(task_id: int) -> None:
@@ -64,17 +61,10 @@ def build_task_consensus(task_id: int) -> TaskConsensus | None:
 
 def sweep_consensus(*, batch: int = 200) -> dict[str, int]:
     """Build what a lost message left stale. One task failing does not stop the others."""
-    counts = {"built": 0, "failed": 0}
     stale = TaskConsensus.objects.filter(stale=True).order_by("task").values_list("pk", flat=True)
-    for task_id in list(stale[:batch]):
-        try:
-            build_task_consensus(task_id)
-        except Exception:
-            logger.exception("The consensus of task %s could not be built.", task_id)
-            counts["failed"] += 1
-        else:
-            counts["built"] += 1
-    return counts
+    failure = "The consensus of task %s could not be built."
+    built, failed = each(list(stale[:batch]), build_task_consensus, failure)
+    return {"built": built, "failed": failed}
 
 
 def _fill(consensus: TaskConsensus, task: Task, usable: list[int]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +27,7 @@ from reviews.models import (
 )
 from reviews.problems import GoldAlreadySet, GoldRetired, NotAGoldSource
 from reviews.rules import in_words
+from reviews.services.batch import each
 from reviews.services.settings import current_scoring
 from tasks.models import Project, Submission, Task
 from tasks.problems import WrongTaskState
@@ -37,7 +37,7 @@ from tasks.services.claims import lock_person
 from tasks.services.work import check_timeline
 from timelines.segment import Hands, Segment, Timeline
 
-logger = logging.getLogger(__name__)
+GOLD_FAILURE = "Submission %s could not be scored against gold."
 
 
 @dataclass(frozen=True)
@@ -186,16 +186,8 @@ def score_gold(submission_id: int) -> GoldScore | None:
 
 def sweep_gold(*, batch: int = 200) -> dict[str, int]:
     """Score what a lost message, or a reference set later, left behind."""
-    counts = {"scored": 0, "failed": 0}
-    for submission_id in gold_queries.submissions_due(batch):
-        try:
-            score_gold(submission_id)
-        except Exception:
-            logger.exception("Submission %s could not be scored against gold.", submission_id)
-            counts["failed"] += 1
-        else:
-            counts["scored"] += 1
-    return counts
+    scored, failed = each(gold_queries.submissions_due(batch), score_gold, GOLD_FAILURE)
+    return {"scored": scored, "failed": failed}
 
 
 def segments_of(reference: GoldReference) -> list[Segment]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -14,13 +13,15 @@ from reviews import queries
 from reviews.measure import measure
 from reviews.models import Assessment, Review, Score, Scoring
 from reviews.rules import Action, Judgement, RuleParameters, Standing, judge
+from reviews.services.batch import each
 from reviews.services.decisions import accept, queue_review
+from reviews.services.gold import GOLD_FAILURE, score_gold
 from reviews.services.settings import current_rule, current_scoring
 from tasks.models import Submission, Task
 from tasks.rules import KEEPS_SLOT
 from tasks.services import mark_adjudicating, mark_in_review, note_agreement, raise_overlap
 
-logger = logging.getLogger(__name__)
+_FAILURE = "Task %s could not be scored."
 
 
 @transaction.atomic
@@ -81,18 +82,23 @@ def score_task(task_id: int) -> Assessment | None:
     return assessment
 
 
+def score_handed_in(handed_in: Sequence[tuple[int, int]]) -> dict[str, int]:
+    """Score what was just handed in: pairs of a task's and a submission's id.
+
+    The task's submissions against each other, this one against the task's reference. One failing
+    does not stop the others; the sweeps come back to it.
+    """
+    scored, failed = each(dict.fromkeys(task_id for task_id, _ in handed_in), score_task, _FAILURE)
+    _, gold_failed = each(
+        (submission_id for _, submission_id in handed_in), score_gold, GOLD_FAILURE
+    )
+    return {"scored": scored, "failed": failed + gold_failed}
+
+
 def sweep_scores(*, batch: int = 200) -> dict[str, int]:
     """Score what a lost message left behind. One task failing does not stop the others."""
-    counts = {"scored": 0, "failed": 0}
-    for task_id in queries.tasks_due_for_scoring(batch):
-        try:
-            score_task(task_id)
-        except Exception:
-            logger.exception("Task %s could not be scored.", task_id)
-            counts["failed"] += 1
-        else:
-            counts["scored"] += 1
-    return counts
+    scored, failed = each(queries.tasks_due_for_scoring(batch), score_task, _FAILURE)
+    return {"scored": scored, "failed": failed}
 
 
 def score_pairs(task: Task, submissions: Sequence[Submission], scoring: Scoring) -> list[Score]:

@@ -59,6 +59,7 @@ def server_environment(broker: Broker, transactional_db: None, tmp_path: Path) -
         "PLATFORM_TESTING": "1",
         "PYTHONUNBUFFERED": "1",
         "SWEEP_SECONDS": "1",
+        "GATHER_JOBS_SECONDS": "0.2",
         "MEDIA_ROOT": str(settings.MEDIA_ROOT),
     }
 

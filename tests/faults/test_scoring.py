@@ -26,7 +26,7 @@ def test_a_worker_scores_and_pays_what_was_handed_in(worker_process: Worker) -> 
     eventually(lambda: is_scored(task), what="the score")
     assert states(submissions) == ["accepted", "accepted"]
     assert [paid_cents(s) for s in submissions] == [[1600], [1600]]
-    assert worker_process.received("reviews.score_submission")
+    assert worker_process.received("reviews.score_handed_in")
 
 
 def test_a_worker_killed_between_submit_and_score(worker_process: Worker) -> None:
@@ -51,9 +51,7 @@ def test_a_broker_lost_with_the_message(broker: Broker, worker_process: Worker) 
     worker_process.with_beat = True
     worker_process.start()
     eventually(lambda: is_scored(task), what="the score after the sweep")
-    assert not worker_process.received("reviews.score_submission"), (
-        "the sweep did it, not a message"
-    )
+    assert not worker_process.received("reviews.score_handed_in"), "the sweep did it, not a message"
     assert states(submissions) == ["accepted", "accepted"]
     assert [paid_cents(s) for s in submissions] == [[1600], [1600]]
 

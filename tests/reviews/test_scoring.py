@@ -307,3 +307,17 @@ def test_a_rule_version_applies_from_then_on_and_old_decisions_keep_theirs() -> 
     assert states(submissions) == ["in_review", "in_review"]
     assert Assessment.objects.get(task=later).rule == strict
     assert {d.rule.number for d in Decision.objects.all()} == {1}
+
+
+def test_one_that_cannot_be_scored_does_not_stop_the_others() -> None:
+    first, _ = handed_in(GOOD, CLOSE)
+    second, _ = handed_in(GOOD, CLOSE)
+    newest = [
+        Submission.objects.filter(assignment__task=task).latest("id").pk for task in (first, second)
+    ]
+    nowhere = 10**9
+    counts = services.score_handed_in(
+        [(first.pk, newest[0]), (nowhere, nowhere), (second.pk, newest[1]), (first.pk, newest[0])]
+    )
+    assert counts == {"scored": 2, "failed": 1}
+    assert set(Score.objects.values_list("task", flat=True)) == {first.pk, second.pk}
