@@ -8,7 +8,7 @@ so the first is sent at once, and whatever follows within a moment goes together
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable
 from threading import Lock, Thread
 from time import sleep
 from typing import Any, Protocol
@@ -21,11 +21,13 @@ MOST = 100  # in one message: two workers share what one process gathered
 
 
 class Job(Protocol):
-    """What a Celery job has."""
+    """What a Celery job has. It takes one argument: a list."""
 
     name: str
 
-    def delay(self, items: Sequence[Any], /) -> Any: ...
+    @property
+    def delay(self) -> Callable[..., Any]:
+        """Have it done by a worker."""
 
 
 class Gathered:

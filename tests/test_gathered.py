@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from threading import Event, active_count, enumerate
+from threading import Event, active_count
+from threading import enumerate as threads
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def job(settings: Any) -> Job:
 
 
 def _sender() -> Any:
-    return next((thread for thread in enumerate() if thread.name == "gather tests.job"), None)
+    return next((thread for thread in threads() if thread.name == "gather tests.job"), None)
 
 
 def _finished() -> None:
