@@ -23,43 +23,25 @@ from reviews.problems import (
     WrongOutcome,
 )
 from reviews.services.reviewing import Findings
-from tasks.models import Assignment, Project, Submission, Task
+from tasks.models import Assignment, Project, Task
 from tasks.problems import NoRoundsLeft
 from tasks.services import submit
 from tests import factories
-from tests.reviews.scene import CLOSE, FAR, GOOD, handed_in, paid_cents, states
-
-pytestmark = pytest.mark.django_db
-
-EVIDENCE = [{"start_frame": 10, "end_frame": 40, "text": "The cup is still on the table here."}]
-REJECTION = Findings(
-    outcome="rejected",
-    text="The segments do not follow the video at all: a tomato is cut where water is poured, and "
-    "two thirds of the video have no segment. " * 2,
-    evidence=EVIDENCE,
-    reason_code="empty_or_random",
-    guideline_clause="2.1 Cover every action",
+from tests.reviews.scene import (
+    CLOSE,
+    EVIDENCE,
+    FAR,
+    GOOD,
+    REJECTION,
+    handed_in,
+    in_review,
+    lapse,
+    paid_cents,
+    states,
+    take,
 )
 
-
-def in_review(**settings: Any) -> tuple[Task, list[Submission]]:
-    """A task whose two submissions wait for a reviewer."""
-    task, submissions = handed_in(GOOD, FAR, **settings)
-    services.score_task(task.pk)
-    return task, submissions
-
-
-def take(reviewer: User, submission: Submission | None = None) -> Review:
-    review = services.claim_next_review(reviewer=reviewer)
-    if submission is not None:
-        assert review.submission_id == submission.pk
-    return review
-
-
-def lapse(review: Review) -> None:
-    Review.objects.filter(pk=review.pk).update(
-        lease_expires_at=F("lease_expires_at") - timedelta(hours=1)
-    )
+pytestmark = pytest.mark.django_db
 
 
 # --- taking a review ----------------------------------------------------------------------
@@ -470,52 +452,6 @@ def test_a_sample_review_decides_about_the_data_and_never_about_the_pay() -> Non
     assert [paid_cents(s) for s in submissions] == [[1600], [1600]]
     about_data = Decision.objects.get(about="data")
     assert (about_data.submission, about_data.outcome) == (submissions[0], "paid_unused")
-
-
-# --- silence pays -----------------------------------------------------------------------------
-
-
-def grow_old(submission: Submission, days: int) -> None:
-    Submission.objects.filter(pk=submission.pk).update(
-        submitted_at=F("submitted_at") - timedelta(days=days)
-    )
-
-
-def test_what_nobody_decided_in_time_is_paid_and_its_data_stays_reviewable() -> None:
-    _, submissions = in_review()
-    reviewer = factories.reviewer()
-    review = take(reviewer, submissions[0])
-    grow_old(submissions[0], 7)
-    grow_old(submissions[1], 6)
-    assert services.auto_accept() == {"accepted": 1, "failed": 0}
-    assert states(submissions) == ["auto_accepted", "in_review"]
-    assert [paid_cents(s) for s in submissions] == [[1600], []]
-    assert services.auto_accept() == {"accepted": 0, "failed": 0}
-
-    review.refresh_from_db()
-    assert (review.kind, review.state) == ("sample", "claimed")
-    services.decide(
-        reviewer=reviewer, review=review, findings=Findings(outcome="paid_unused", text="Late.")
-    )
-    assert states(submissions) == ["auto_accepted", "in_review"]
-    assert [d.about for d in Decision.objects.order_by("pk")] == ["work", "data"]
-
-
-def test_an_unfinished_rejection_falls_at_the_deadline() -> None:
-    _, submissions = in_review()
-    reviewer = factories.reviewer()
-    services.decide(reviewer=reviewer, review=take(reviewer), findings=REJECTION)
-    grow_old(submissions[0], 8)
-    services.auto_accept()
-    assert states(submissions) == ["auto_accepted", "in_review"]
-    assert Review.objects.get(kind="concurrence").state == "superseded"
-
-
-def test_work_without_a_second_annotator_is_paid_at_the_deadline() -> None:
-    _, (submission,) = handed_in(GOOD)
-    grow_old(submission, 7)
-    assert services.auto_accept() == {"accepted": 1, "failed": 0}
-    assert paid_cents(submission) == [1600]
 
 
 # --- what the database refuses -------------------------------------------------------------------
