@@ -74,7 +74,7 @@ from tasks.services import (
 )
 from timelines.segment import Hands, Segment
 from videos.demo_clips import KINDS, write_clip
-from videos.registrations import register_files
+from videos.registrations import begin_files, carry_out
 from videos.services import probe
 
 SECOND_PROJECT = "Workshop actions (demo)"
@@ -229,7 +229,8 @@ def _videos(manager: User, project: Project) -> None:
         paths = [*(folder / f"{title}.mp4" for title in CLIPS), folder / "Torn upload.mp4"]
         with ExitStack() as files:
             opened = [File(files.enter_context(p.open("rb")), p.name) for p in [*paths, paths[0]]]
-            report = register_files(actor=manager, files=opened)
+            report = begin_files(actor=manager, files=opened)
+    carry_out(report.pk)
     rows = report.rows.exclude(video=None).order_by("number")
     made = [probe(row.video_id) for row in rows if row.video_id]
     with transaction.atomic():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from videos import processing, registrations, uploads
+from videos import arrivals, processing, registrations, uploads
 from videos.rules import STAGE_LIMITS
 
 MARGIN = 120  # seconds over the sandbox's own time-out, for download and upload
@@ -91,6 +91,8 @@ def register_rows(registration_id: int) -> None:
 def sweep() -> int:
     """Send messages for jobs that wait or whose worker died; give old uploads up."""
     uploads.abandon_old()
+    arrivals.sweep()
+    registrations.cancel_unarrived()
     registering = registrations.due()
     for registration_id in registering:
         register_rows.delay(registration_id)

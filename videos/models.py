@@ -328,7 +328,7 @@ class Registration(models.Model):
         MANIFEST = "manifest"  # rows that somebody wrote down
         PREFIX = "prefix"  # every video below a folder of the storage: listed by the job
         FOLDER = "folder"  # every video below a folder of the machine that a command runs on
-        FILES = "files"  # files of a form: registered while they arrived, kept as a report
+        FILES = "files"  # files of a form: stored while they arrive, looked at by the job
 
     class State(models.TextChoices):
         QUEUED = "queued"
@@ -433,6 +433,11 @@ class RegistrationRow(models.Model):
     number = models.PositiveIntegerField(help_text="1-based, without the header.")
     key = models.TextField(blank=True, help_text="An object that is in storage already.")
     path = models.TextField(blank=True, help_text="A file, relative to the registration's folder.")
+    is_staged = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="The object at `key` came with the row, and goes when the row is refused.",
+    )
     title = models.TextField(blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     video = models.OneToOneField(
@@ -452,8 +457,18 @@ class RegistrationRow(models.Model):
                 | models.Q(state="refused", video__isnull=True, problem__gt=""),
                 name="registration_row_says_what_became_of_it",
             ),
+            models.CheckConstraint(
+                condition=models.Q(is_staged=False)
+                | (~models.Q(state="registered") & models.Q(key__gt="", path__gt="")),
+                name="registration_row_staged_is_no_video_yet",
+            ),
         ]
         indexes = [
+            models.Index(
+                fields=["registration", "number"],
+                condition=models.Q(is_staged=True),
+                name="registration_row_staged",
+            ),
             models.Index(
                 fields=["registration", "number"],
                 condition=models.Q(state="waiting"),
@@ -472,7 +487,7 @@ class RegistrationRow(models.Model):
     @property
     def name(self) -> str:
         """What the row named: a key or a path; empty when it named nothing."""
-        return self.key or self.path
+        return self.path if self.is_staged else self.key or self.path
 
 
 class ScreeningFigures(models.Model):

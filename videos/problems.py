@@ -75,6 +75,11 @@ class UploadRefused(Problem):
     title = "The upload does not match what was announced."
 
 
+class UploadGivenUp(Problem):
+    slug, status = "upload-given-up", 410
+    title = "The file was deleted: nobody went on with its registration."
+
+
 class RegistrationHasEnded(Problem):
     slug, status = "registration-has-ended", 409
     title = "This registration has ended."

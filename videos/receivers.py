@@ -24,7 +24,7 @@ def run_again(event_id: int, subject_id: int, data: dict[str, Any]) -> None:
     JOB_OF_STAGE[data["stage"]].delay(subject_id)
 
 
-@receives("registration.begun", "registration.resumed")
+@receives("registration.begun", "registration.arrived", "registration.resumed")
 def register_in_the_background(event_id: int, subject_id: int, data: dict[str, Any]) -> None:
     if data["by_worker"]:
         register_rows.delay(subject_id)

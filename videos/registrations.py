@@ -25,7 +25,7 @@ from django.db.models import F, Q, QuerySet
 from annotation_platform.api.problems import Problem
 from annotation_platform.clock import database_now
 from events.services import record
-from videos import leases, manifests, rules, services, storage
+from videos import arrivals, leases, manifests, rules, services, storage
 from videos.models import Registration, RegistrationRow
 from videos.problems import (
     InvalidKey,
@@ -116,35 +116,39 @@ def begin_manifest(*, actor: AbstractBaseUser | None, file: File[bytes]) -> Regi
     )
 
 
-def register_files(*, actor: AbstractBaseUser, files: Iterable[File[bytes]]) -> Registration:
-    """Register files that are here already, at once, and keep what became of each as a report."""
-    rows = []
-    for number, file in enumerate(files, start=1):
-        row = RegistrationRow(number=number, path=_text(file.name or ""))
-        try:
-            row.video = services.register_video(actor=actor, file=file)
-            row.state = RegistrationRow.State.REGISTERED
-        except Problem as problem:
-            _refuse(row, problem)
-        rows.append(row)
-    _check_count(len(rows))
-    refused = sum(row.state == RegistrationRow.State.REFUSED for row in rows)
+def begin_files(*, actor: AbstractBaseUser | None, files: Iterable[File[bytes]]) -> Registration:
+    """Store files that somebody sent, and leave it to a worker to look at them.
+
+    Storing is all that the request does; a duplicate or an empty file is a refused row. The rows
+    are written first and the worker is told last: a request that dies leaves a registration that
+    can be resumed or cancelled, and is given up in time, with everything that arrived.
+
+    Side effects: the rows, the objects, the events `registration.begun` and `registration.arrived`.
+    Raises `InvalidManifest` without files or with more than MOST_ROWS; what storage raises leaves a
+    cancelled registration.
+    """
+    sent = list(files)
+    names = [_text(file.name or "") for file in sent]
+    registration = begin(
+        actor=actor,
+        kind=Registration.Kind.FILES,
+        name=names[0] if len(names) == 1 else f"{len(names)} files",
+        rows=[arrivals.row_of(name) for name in names],
+        by_worker=False,
+    )
+    try:
+        arrivals.store(registration, sent)
+    except Exception:
+        cancel(actor=actor, registration=registration)
+        raise
     with transaction.atomic():
-        registration = Registration.objects.create(
-            kind=Registration.Kind.FILES,
-            name=rows[0].path[:512] if len(rows) == 1 else f"{len(rows)} files",
-            state=Registration.State.DONE,
-            total=len(rows),
-            registered_count=len(rows) - refused,
-            refused_count=refused,
-            created_by_id=actor.pk,
-            finished_at=database_now(),
-        )
-        for row in rows:
-            row.registration = registration
-        RegistrationRow.objects.bulk_create(rows)
-        _record_end(registration)
-    return registration
+        locked = Registration.objects.select_for_update(no_key=True).get(pk=registration.pk)
+        locked.by_worker = True
+        locked.save(update_fields=["by_worker"])
+        if not locked.has_ended:
+            data = {"total": locked.total, "by_worker": True}
+            record("registration.arrived", actor=actor, subject=locked, data=data)
+    return locked
 
 
 def cancel(*, actor: AbstractBaseUser | None, registration: Registration) -> Registration:
@@ -222,6 +226,18 @@ def due() -> list[int]:
         )
         Registration.objects.filter(pk__in=[one.pk for one in found]).update(told_at=now)
     return [one.pk for one in found]
+
+
+def cancel_unarrived() -> None:
+    """Cancel those whose files never all arrived: their request died. Part of the sweep."""
+    before = database_now() - timedelta(days=arrivals.KEEP_DAYS)
+    for one in Registration.objects.filter(
+        kind=Registration.Kind.FILES,
+        state=Registration.State.QUEUED,
+        by_worker=False,
+        created_at__lt=before,
+    )[:SWEEP_BATCH]:
+        cancel(actor=None, registration=one)
 
 
 @dataclass(frozen=True)
@@ -308,8 +324,11 @@ def _claim(registration_id: int, *, here: bool) -> Claim | None:
 
 def _list(claim: Claim) -> None:
     """Write one row per video below the prefix: all of them or, when we die, none."""
-    keys = storage.keys_under(claim.registration.name)
-    rows: list[Mapping[str, Any]] = [{"key": key} for key in keys if rules.is_video(key)]
+    rows: list[Mapping[str, Any]] = [
+        {"key": key}
+        for key in storage.keys_under(claim.registration.name)
+        if rules.is_video(key) and not key.startswith(rules.ARRIVAL_PREFIX)
+    ]
     _check_count(len(rows))
     with _still_ours(claim) as registration:
         if registration is not None:
@@ -351,16 +370,20 @@ def _register_row(claim: Claim, row: RegistrationRow, folder: Path | None) -> Re
             try:
                 row.video = services.enter(actor=actor, source=source, title=row.title)
                 row.state = RegistrationRow.State.REGISTERED
+                if row.is_staged:
+                    row.is_staged, row.key = False, ""  # the object is the video's now
                 registration.registered_count += 1
             except Problem as problem:
                 source = problem
         if isinstance(source, Problem):
             _refuse(row, source)
             registration.refused_count += 1
-        row.save(update_fields=["state", "video", "problem", "detail"])
+        row.save(update_fields=["state", "video", "problem", "detail", "is_staged", "key"])
         registration.failures = 0
         registration.error = ""
         registration.save(update_fields=["registered_count", "refused_count", "failures", "error"])
+    if row.is_staged:
+        arrivals.discard(row)
     return registration
 
 
@@ -460,6 +483,7 @@ def _store_rows(registration: Registration, rows: Iterable[Mapping[str, Any]]) -
             RegistrationRow(
                 registration=registration,
                 number=number,
+                is_staged=registration.kind == Registration.Kind.FILES,
                 **{name: _text(row.get(name) or "") for name in manifests.COLUMNS},
             )
             for number, row in enumerate(rows, start=1)

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 MEBIBYTE = 1024 * 1024
 
 SOURCE_PREFIX = "videos/"
+ARRIVAL_PREFIX = f"{SOURCE_PREFIX}uploads/"
 ARTEFACT_PREFIX = "artefacts/"
 
 # What a source may be called; anything else is stored and served as plain bytes.
@@ -71,6 +72,12 @@ def source_key(sha256: str, filename: str) -> str:
     """Where an uploaded source is kept: by content, so that a name cannot clash or mislead."""
     suffix = PurePosixPath(filename).suffix.lower()
     return f"{SOURCE_PREFIX}{sha256}{suffix if suffix in VIDEO_SUFFIXES else '.bin'}"
+
+
+def arrival_key(token: str, filename: str) -> str:
+    """Where content is kept whose checksum nobody has looked at yet; `token` is random."""
+    suffix = PurePosixPath(filename).suffix.lower()
+    return f"{ARRIVAL_PREFIX}{token}{suffix if suffix in VIDEO_SUFFIXES else '.bin'}"
 
 
 def is_video(key: str) -> bool:

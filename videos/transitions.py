@@ -15,8 +15,9 @@ REGISTRATION = Machine(
         "cancelled": "a manager stopped it; what is registered stays",
     },
     transitions=(
-        Transition(NEW, "queued", "manager", "rows, a prefix or a folder are named"),
-        Transition(NEW, "done", "manager", "files of a form, registered as they arrived"),
+        Transition(
+            NEW, "queued", "manager", "rows, a prefix or a folder are named, files are sent"
+        ),
         Transition("queued", "running", "system", "it is due"),
         Transition(
             "running", "queued", "system", "a passing failure, or others have to have a turn"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import PurePosixPath
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -54,9 +53,7 @@ def begin(
         raise VideoAlreadyRegistered(
             f"Its content is that of video {existing.pk}.", video=existing.pk
         )
-    suffix = PurePosixPath(filename).suffix.lower()
-    suffix = suffix if suffix in rules.VIDEO_SUFFIXES else ".bin"
-    key = f"{rules.SOURCE_PREFIX}uploads/{secrets.token_hex(16)}{suffix}"
+    key = rules.arrival_key(secrets.token_hex(16), filename)
     upload_id = ""
     if size_bytes > SINGLE_POST_BYTES:
         answer = storage.client().create_multipart_upload(

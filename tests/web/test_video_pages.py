@@ -15,7 +15,7 @@ from tasks.models import Task
 from tasks.services import create_tasks
 from tests import factories
 from tests.web.browsers import LogIn
-from videos import registrations
+from videos import registrations, storage
 from videos.models import Registration, Video, VideoJob
 from videos.processing import remember_figures
 from videos.screening import Measures, Thresholds, judge
@@ -261,18 +261,31 @@ def test_a_prefix_is_cancelled_and_taken_up_again(log_in: LogIn, media: Path) ->
     assert [str(message) for message in told] == ["It is done already."]
 
 
-def test_files_of_a_form_are_registered_at_once_and_reported_alike(
-    log_in: LogIn, media: Path
+def test_files_of_a_form_are_hashed_by_the_job_and_reported_alike(
+    log_in: LogIn, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = log_in(factories.manager())
     files = [SimpleUploadedFile(f"{n}.mp4", body) for n, body in enumerate((b"b", b"b", b""))]
-    page = browser.post("/videos/register/", {"files": files}, follow=True)
+    with monkeypatch.context() as request:
+        request.setattr(storage, "digest", None)
+        mine = browser.post("/videos/register/", {"files": files})["Location"]
+    page = browser.get(mine)
+    assert page.context["registration"].state == "queued"
+    assert [(row.name, row.state) for row in page.context["page"]] == [
+        ("0.mp4", "waiting"), ("1.mp4", "waiting"), ("2.mp4", "waiting"),
+    ]  # fmt: skip
+    assert not Video.objects.exists()
+    registrations.carry_out(Registration.objects.get().pk)
+    page = browser.get(mine)
     assert page.context["registration"].state == "done"
     assert [(row.name, row.problem) for row in page.context["page"]] == [
         ("0.mp4", ""), ("1.mp4", "video-already-registered"), ("2.mp4", "empty-file"),
     ]  # fmt: skip
     assert set(VideoJob.objects.values_list("stage", "state")) == {("probe", "waiting")}
     assert Event.objects.filter(type="registration.done").count() == 1
+    video = Video.objects.get()
+    assert (video.title, (media / video.key).read_bytes()) == ("0", b"b")
+    assert [path for path in media.rglob("*") if path.is_file()] == [media / video.key]
 
 
 def test_pages_of_registrations_cost_the_same_however_many_rows_there_are(

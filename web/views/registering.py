@@ -98,7 +98,7 @@ def _plain(text: str) -> str:
 
 def _register(request: HttpRequest, person: User) -> Registration:
     if files := request.FILES.getlist("files"):
-        return registrations.register_files(actor=person, files=files)
+        return registrations.begin_files(actor=person, files=files)
     if manifest := request.FILES.get("manifest"):
         return registrations.begin_manifest(actor=person, file=manifest)
     prefix = request.POST.get("prefix", "").strip()
