@@ -102,7 +102,8 @@ def test_what_cannot_be_deleted_now_is_deleted_by_the_sweep(
 def test_a_request_that_breaks_registers_nothing_and_can_be_taken_up(
     manager_user: User, media_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep, stored = storage.save_as, []
+    keep = storage.save_as
+    stored: list[str] = []
 
     def full(key: str, *rest: Any) -> None:
         if stored:
