@@ -21,6 +21,7 @@ from annotation_platform.clock import database_now
 from contractors.models import Contractor
 from contractors.views.person import signed_in
 from tasks import answers, queries, services
+from tasks.filters import AssignmentFilter
 from tasks.models import Assignment, Submission
 from tasks.permissions import visible_assignments, visible_submissions
 from tasks.problems import LeaseOver, RevisionRequired
@@ -63,7 +64,7 @@ class AssignmentViewSet(
     """Leased claims: a contractor's own; a manager sees all."""
 
     serializer_class = AssignmentSerializer
-    filterset_fields = ["state", "task", "task__project"]
+    filterset_class = AssignmentFilter
 
     # What only the holder may do; a manager looking at it gets 404 like anybody else.
     holder_actions = {

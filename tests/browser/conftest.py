@@ -91,14 +91,20 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("library")
+
+
 @pytest.fixture
-def media_root(tmp_path: Path, settings: Settings) -> Path:
+def media_root(library: Path, settings: Settings) -> Path:
+    """Media of the whole session: clips are made once (library.py)."""
     backend = "django.core.files.storage.FileSystemStorage"
     settings.STORAGES = {
         **settings.STORAGES,
-        "media": {"BACKEND": backend, "OPTIONS": {"location": str(tmp_path / "media")}},
+        "media": {"BACKEND": backend, "OPTIONS": {"location": str(library)}},
     }
-    return tmp_path / "media"
+    return library
 
 
 @pytest.fixture

@@ -41,17 +41,9 @@ def draft(*rows: dict[str, Any]) -> dict[str, Any]:
 def task_on(path: Path, project: Project) -> Task:
     """An open task on this file, which went through registering, probing and the proxy."""
     from tasks import services as queue
-    from videos import processing
-    from videos import services as videos
+    from tests.browser.library import video_of
 
-    with path.open("rb") as file:
-        video = videos.register_video(actor=None, file=file)
-    videos.probe(video.pk)
-    proxy = processing.run_stage(video.pk, "proxy")
-    assert proxy is not None
-    assert proxy.state == "done"
-    video.refresh_from_db()
-    drafts = queue.create_tasks(actor=None, project=project, videos=[video])
+    drafts = queue.create_tasks(actor=None, project=project, videos=[video_of(path)])
     (task,) = queue.open_tasks(actor=None, tasks=drafts)
     return task
 

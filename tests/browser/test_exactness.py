@@ -19,6 +19,7 @@ from django.conf import settings as django_settings
 from playwright.sync_api import Page, Route
 from pytest_django.live_server_helper import LiveServer
 
+from tests.browser.library import through_the_pipeline
 from tests.browser.people import SignIn
 from videos.demo_clips import KINDS, TICKS, Kind, frame_ticks, write_clip
 
@@ -58,18 +59,11 @@ def open_clip(
     """Puts a clip through the pipeline, claims its task, opens it; checks what was opened."""
     from tasks import services as queue
     from tests import factories
-    from videos import processing
-    from videos import services as videos
 
     def open_it(kind: Kind, seconds: float) -> None:
         path = tmp_path / f"{kind.name}.mp4"
         write_clip(path, kind, seconds=seconds, size=SIZE)
-        with path.open("rb") as file:
-            video = videos.register_video(actor=None, file=file)
-        video = videos.probe(video.pk)
-        proxy = processing.run_stage(video.pk, "proxy")
-        assert proxy is not None
-        assert proxy.state == "done"
+        video = through_the_pipeline(path, ("proxy",))
         project = factories.project()
         drafts = queue.create_tasks(actor=None, project=project, videos=[video])
         queue.open_tasks(actor=None, tasks=drafts)

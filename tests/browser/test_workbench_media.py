@@ -13,6 +13,7 @@ from playwright.sync_api import Page, Route, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from tests.browser.library import video_of
 from tests.browser.people import SignIn
 from videos.demo_clips import CELL, HEIGHT, KINDS, write_clip
 
@@ -36,33 +37,26 @@ READ = f"""element => {{
 }}"""
 
 
+@pytest.fixture(scope="session")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("short") / "clip.mp4"
+    write_clip(path, KINDS["regular"], seconds=2)
+    return path
+
+
 @pytest.fixture
 def claim(
-    tmp_path: Path, settings: Settings, live_server: LiveServer, sign_in: SignIn
+    short: Path, media_root: Path, live_server: LiveServer, sign_in: SignIn
 ) -> Callable[..., Assignment]:
-    """Puts a real clip with sound through every stage; somebody claims it and is signed in."""
+    """A real clip with sound that went through every stage; somebody claims it and is signed in."""
     from tasks import services as queue
     from tests import factories
-    from videos import processing
-    from videos import services as videos
 
     if finders.find("web/built/workbench.js") is None:
         pytest.skip("the workbench is not built; run scripts/web build")
-    backend = "django.core.files.storage.FileSystemStorage"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "media": {"BACKEND": backend, "OPTIONS": {"location": str(tmp_path / "media")}},
-    }
 
-    def make(path: Path | None = None) -> Assignment:
-        if path is None:
-            path = tmp_path / "clip.mp4"
-            write_clip(path, KINDS["regular"], seconds=2)
-        with path.open("rb") as file:
-            video = videos.register_video(actor=None, file=file)
-        video = videos.probe(video.pk)
-        for stage in ("proxy", "filmstrip", "peaks"):
-            processing.run_stage(video.pk, stage)
+    def make() -> Assignment:
+        video = video_of(short, ("proxy", "filmstrip", "peaks"))
         project = factories.project()
         drafts = queue.create_tasks(actor=None, project=project, videos=[video])
         queue.open_tasks(actor=None, tasks=drafts)

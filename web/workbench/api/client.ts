@@ -6,6 +6,7 @@ import type { SubmissionInput } from "../model/draft.ts";
 
 type Schemas = components["schemas"];
 export type Assignment = Schemas["OpenedAssignment"];
+export type Claim = Schemas["Assignment"];
 export type Brief = Schemas["Brief"];
 export type FrameTimes = Schemas["FrameTimes"];
 export type Submission = Schemas["Submission"];
@@ -85,6 +86,9 @@ export async function call<Answer>(
 
 export const api = {
   assignment: (id: number) => call<Assignment>("GET", `assignments/${id}/`),
+  /** What this person may still write to. */
+  liveClaims: async (person: number) =>
+    (await call<{ results: Claim[] }>("GET", `assignments/?is_live=true&contractor=${person}`)).results,
   brief: (id: number) => call<Brief>("GET", `assignments/${id}/brief/`),
   /** Fresh links alone; and asking for the proxy of 720 lines. */
   media: (id: number) => call<Schemas["WholeMedia"]>("GET", `assignments/${id}/media/`),

@@ -7,6 +7,7 @@ import { api, Offline, Problem } from "../api/client.ts";
 import { listen } from "../keys/dispatch.ts";
 import { frameTable } from "../media/frameTable.ts";
 import { mediaLinks } from "../media/links.ts";
+import { NextTask, withLoaded } from "../media/next.ts";
 import { createPlayer } from "../media/player.ts";
 import { openSync, Refusal } from "../sync/index.ts";
 import { run } from "./actions.ts";
@@ -40,18 +41,21 @@ async function load({ assignment: id, person, home }: Props): Promise<Workbench>
     replaced: (timeline, differences) => workbench?.replaced(timeline, differences),
     playing: () => workbench !== null && untracked(() => workbench!.player.playing.value),
   });
+  const serverNow = Date.parse(assignment.server_time);
+  const aheadMs = serverNow - Date.now();
   const links = assignment.media
-    ? mediaLinks(assignment.media, {
+    ? mediaLinks(withLoaded(id, assignment.media, serverNow), {
         fetch: () => api.media(id),
         askLarge: () => api.wantLarge(id),
-        aheadMs: Date.parse(assignment.server_time) - Date.now(),
+        aheadMs,
       })
     : null;
   const player = createPlayer({
     table,
     ...(links ? { url: links.url, linkSeconds: links.seconds, freshLink: links.freshLink } : {}),
   });
-  workbench = new Workbench({ assignment, brief, person, home, table, links, player, sync });
+  const next = new NextTask(id, { claims: () => api.liveClaims(person), media: api.media, aheadMs });
+  workbench = new Workbench({ assignment, brief, person, home, table, links, player, sync, next });
   return workbench;
 }
 
@@ -144,12 +148,14 @@ function Desk({ wb }: { wb: Workbench }) {
       stepWhileHeld: (frames) => void wb.player.step(frames),
     });
     const unfollow = wb.view.follow();
+    const unwatch = wb.next.watch(wb.player);
     const active = (): void => wb.sync.activity();
     const signs = ["keydown", "pointerdown", "wheel"] as const;
     for (const sign of signs) window.addEventListener(sign, active, { passive: true });
     return () => {
       unlisten();
       unfollow();
+      unwatch();
       for (const sign of signs) window.removeEventListener(sign, active);
       wb.player.dispose();
       wb.links?.dispose();
@@ -181,6 +187,7 @@ function Desk({ wb }: { wb: Workbench }) {
 
 function Ended({ wb }: { wb: Workbench }) {
   const ended = wb.ended.value!;
+  const next = wb.next.claim.value;
   return (
     <main class="wb-alone">
       <h1 tabIndex={-1} ref={(heading) => heading?.focus()}>
@@ -194,9 +201,14 @@ function Ended({ wb }: { wb: Workbench }) {
             })
           : t("returnedText")}
       </p>
-      <p>
-        <a class="wb-primary" href={wb.home}>
-          {t("nextTask")}
+      <p class="wb-row">
+        {next && (
+          <a class="wb-primary" href={location.pathname.replace(/\d+(?=\/?$)/, String(next.id))}>
+            {t("openNext", { task: next.task })}
+          </a>
+        )}
+        <a class={next ? undefined : "wb-primary"} href={wb.home}>
+          {t(next ? "back" : "nextTask")}
         </a>
       </p>
     </main>

@@ -16,6 +16,7 @@ import type {
 } from "../contract.ts";
 import type { ActionType, Assignment, Brief, Located } from "../api/client.ts";
 import type { MediaLinks } from "../media/links.ts";
+import type { NextTask } from "../media/next.ts";
 import type { MediaPlayer } from "../media/player.ts";
 import type { Action, Keymap } from "../keys/keymap.ts";
 import { keyName, loadKeymap, storeKeymap } from "../keys/keymap.ts";
@@ -40,6 +41,7 @@ export interface Parts {
   links: MediaLinks | null;
   player: MediaPlayer;
   sync: Sync;
+  next: NextTask;
 }
 
 const SPEEDS = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3] as const;
@@ -53,6 +55,8 @@ export class Workbench {
   readonly links: MediaLinks | null;
   readonly player: MediaPlayer;
   readonly sync: Sync;
+  /** What is worked on after this, and its first seconds. */
+  readonly next: NextTask;
   readonly types: readonly ActionType[];
   private readonly typeIndex: ReadonlyMap<string, number>;
 
@@ -89,6 +93,7 @@ export class Workbench {
     this.links = parts.links;
     this.player = parts.player;
     this.sync = parts.sync;
+    this.next = parts.next;
     this.types = parts.assignment.action_types as ActionType[];
     this.typeIndex = new Map(this.types.map((type, i) => [type.key, i]));
     this.timeline = signal(parts.sync.initial);

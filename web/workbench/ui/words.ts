@@ -148,6 +148,7 @@ const ENGLISH = {
   returnNow: "Give it back",
   cancel: "Cancel",
   nextTask: "Next task",
+  openNext: "Open task {task}, which you hold, too",
   helpTitle: "Keys and settings",
   helpText: "Keys work wherever you are not typing. Choose a key to move it.",
   singleKeys: "Use single keys (letters, digits, signs)",
