@@ -48,6 +48,38 @@ def task_on(path: Path, project: Project) -> Task:
     return task
 
 
+def tab_through(
+    page: Page,
+    look: str,
+    most: int,
+    enough: Callable[[list[Any]], bool],
+    *,
+    ask_every: int = 16,
+) -> list[Any]:
+    """Presses Tab up to `most` times; what `look` (a function in JavaScript) says at each stop.
+
+    The page itself looks, when the next Tab is about to leave: asking it from here after each press
+    would cost as much again. Now and then `enough` is asked whether that was all.
+    """
+    page.evaluate(
+        f"""() => {{
+          const look = {look};
+          window.stops = [];
+          if (window.leaving) removeEventListener("keydown", window.leaving, {{capture: true}});
+          window.leaving = event => {{ if (event.key === "Tab") window.stops.push(look()); }};
+          addEventListener("keydown", window.leaving, {{capture: true}});
+        }}"""
+    )
+    seen: list[Any] = []
+    for number in range(most):
+        page.keyboard.press("Tab")
+        if (number + 1) % ask_every == 0 or number + 1 == most:
+            seen = page.evaluate(f"[...window.stops, ({look})()]")
+            if enough(seen):
+                break
+    return seen
+
+
 @dataclass
 class Desk:
     """The page as its user has it: by keys. Counts them; letters of texts apart."""

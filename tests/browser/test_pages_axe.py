@@ -18,6 +18,8 @@ from demo.pictures.shots import NO_PAGES as SHOTLESS
 from demo.pictures.steps import refused
 from tests import factories
 from tests.browser import scene as scenes
+from tests.browser.axe import violations
+from tests.browser.desk import tab_through
 from tests.browser.people import SignIn
 
 # Looked at among the pages of nobody.
@@ -53,25 +55,11 @@ HERE = """
 
 
 @pytest.fixture
-def axe(project_root: Path) -> str:
+def axe(project_root: Path) -> Path:
     path = project_root / "web" / "workbench" / "node_modules" / "axe-core" / "axe.min.js"
     if not path.is_file():
         pytest.skip("axe-core is not installed: `scripts/web build` needs Node")
-    return path.read_text()
-
-
-def violations(page: Page, axe: str) -> list[str]:
-    """What axe-core has against the page as it is now, in each theme."""
-    told = []
-    page.evaluate(axe)
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
-        for rule in found:
-            for node in rule["nodes"]:
-                why = " ".join(check["message"] for check in node["any"])
-                told.append(f"{theme}: {rule['id']}: {node['html'][:160]} {why}")
-    return told
+    return path
 
 
 def pages_of(scene: scenes.Scene) -> dict[str, str]:
@@ -110,7 +98,7 @@ def fulfil(body: str, route: Route) -> None:
 
 
 def test_no_page_violates_a_rule_of_axe(
-    live_server: LiveServer, page: Page, sign_in: SignIn, axe: str
+    live_server: LiveServer, page: Page, sign_in: SignIn, axe: Path
 ) -> None:
     scene = scenes.full()
     wrong: dict[str, list[str]] = {}
@@ -130,7 +118,7 @@ def test_no_page_violates_a_rule_of_axe(
 
 
 def test_no_empty_page_violates_a_rule_of_axe(
-    live_server: LiveServer, page: Page, sign_in: SignIn, axe: str
+    live_server: LiveServer, page: Page, sign_in: SignIn, axe: Path
 ) -> None:
     person = scenes.everybody(factories.contractor(area=None))
     sign_in(person)
@@ -143,7 +131,7 @@ def test_no_empty_page_violates_a_rule_of_axe(
 
 
 def test_no_refused_form_violates_a_rule_of_axe(
-    live_server: LiveServer, page: Page, sign_in: SignIn, axe: str
+    live_server: LiveServer, page: Page, sign_in: SignIn, axe: Path
 ) -> None:
     scene = scenes.full()
     sign_in(scene.person)
@@ -181,18 +169,15 @@ def test_everything_on_every_page_is_reached_by_tab_and_shows_it(
     for name, address in pages.items():
         page.goto(live_server.url + address)
         wanted = page.evaluate(FOCUSABLE)
-        reached: set[int] = set()
-        seen: set[int] = set()
-        for _ in range(2 * len(wanted) + 12):  # a date or a video has several stops inside
-            page.keyboard.press("Tab")
-            stop, shown = page.evaluate(HERE)
-            if stop is None:
-                if len(reached) == len(wanted):
-                    break  # the browser's own controls come next: no trap
-                continue
-            reached.add(int(stop))
-            if shown:
-                seen.add(int(stop))
+        most = 2 * len(wanted) + 12  # a date or a video has several stops inside
+
+        def enough(stops: list[Any], all_of: int = len(wanted)) -> bool:
+            # The browser's own controls come next: no trap.
+            return len({n for n, _ in stops if n}) == all_of and any(not n for n, _ in stops)
+
+        stops = tab_through(page, HERE, most, enough)
+        reached = {int(n) for n, _ in stops if n}
+        seen = {int(n) for n, shown in stops if n and shown}
         found = [f"not reached: {wanted[n]}" for n in range(len(wanted)) if n not in reached]
         found += [f"focus not shown: {wanted[n]}" for n in sorted(reached - seen)]
         if found:

@@ -15,7 +15,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.library import video_of
 from tests.browser.people import SignIn
-from videos.demo_clips import CELL, HEIGHT, KINDS, write_clip
+from videos.demo_clips import CELL, HEIGHT
 
 if TYPE_CHECKING:
     from tasks.models import Assignment
@@ -37,16 +37,9 @@ READ = f"""element => {{
 }}"""
 
 
-@pytest.fixture(scope="session")
-def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("short") / "clip.mp4"
-    write_clip(path, KINDS["regular"], seconds=2)
-    return path
-
-
 @pytest.fixture
 def claim(
-    short: Path, media_root: Path, live_server: LiveServer, sign_in: SignIn
+    short_clip: Path, media_root: Path, live_server: LiveServer, sign_in: SignIn
 ) -> Callable[..., Assignment]:
     """A real clip with sound that went through every stage; somebody claims it and is signed in."""
     from tasks import services as queue
@@ -56,7 +49,7 @@ def claim(
         pytest.skip("the workbench is not built; run scripts/web build")
 
     def make() -> Assignment:
-        video = video_of(short, ("proxy", "filmstrip", "peaks"))
+        video = video_of(short_clip, ("proxy", "filmstrip", "peaks"))
         project = factories.project()
         drafts = queue.create_tasks(actor=None, project=project, videos=[video])
         queue.open_tasks(actor=None, tasks=drafts)

@@ -16,7 +16,11 @@ def point(desk: Desk, frame: float, lane: str) -> tuple[float, float]:
     """Where a frame begins in a lane; the whole video is shown."""
     box = desk.page.locator(".wb-canvas > canvas").first.bounding_box()
     assert box is not None
-    return box["x"] + box["width"] * frame / CLIP_FRAMES, box["y"] + LANES[lane]
+    x, y = box["x"] + box["width"] * frame / CLIP_FRAMES, box["y"] + LANES[lane]
+    # A pointer can only go where the window is, and the timeline in it.
+    there = "([x, y]) => document.elementFromPoint(x, y)?.tagName"
+    assert desk.page.evaluate(there, [min(x, box["x"] + box["width"] - 1), y]) == "CANVAS"
+    return x, y
 
 
 def drag(desk: Desk, lane: str, start: float, end: float) -> None:

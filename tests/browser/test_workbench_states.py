@@ -4,12 +4,13 @@ late, another device disagrees."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 
-from tests.browser.desk import CLIP_FRAMES, Desk, OpenTask, draft, row
+from tests.browser.desk import CLIP_FRAMES, Desk, OpenTask, draft, row, tab_through
 from tests.browser.test_workbench_focus import MARK
 from tests.browser.test_workbench_pointer import drag
 
@@ -50,6 +51,12 @@ def changes_nothing(desk: Desk) -> None:
     page.mouse.up()
     assert desk.json == before
     assert sent == []
+
+
+def reached_by_tab(desk: Desk, button: Locator) -> None:
+    button.evaluate("button => (window.wanted = button)")
+    stops = tab_through(desk.page, "() => document.activeElement === window.wanted", 90, any)
+    assert any(stops)
 
 
 def given_back(desk: Desk, context: BrowserContext) -> str:
@@ -100,11 +107,7 @@ def test_what_is_not_mine_to_change_does_not_change(
     else:
         expect(banner.get_by_role("button", name="Download my work")).to_be_visible()
         way_out = banner.get_by_role("button", name="Claim it again")
-    for _ in range(90):  # reached by Tab, too
-        desk.press("Tab")
-        if way_out.evaluate("button => button === document.activeElement"):
-            break
-    expect(way_out).to_be_focused()
+    reached_by_tab(desk, way_out)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -133,11 +136,8 @@ def test_a_difference_is_settled_by_keys_and_the_focus_is_not_lost(open_task: Op
     expect(panel.locator("li")).to_have_count(1)
     mine = panel.get_by_role("button", name="Mine")
     page.locator(".wb-play").focus()
-    for _ in range(90):
-        desk.press("Tab")
-        if mine.evaluate("button => button === document.activeElement"):
-            break
-    expect(mine).to_be_focused()
+    reached_by_tab(desk, mine)
+    mine.focus()
     desk.press("Enter")
     expect(panel).to_have_count(0)
     assert page.evaluate("document.activeElement !== document.body")
@@ -194,52 +194,58 @@ def magnified(page: Page, zoom: int, width: int = 1440, height: int = 900) -> No
     page.context.new_cdp_session(page).send("Emulation.setDeviceMetricsOverride", metrics)
 
 
+# Where the focus is, and whether it can be seen there: in the window, under nothing else.
+SEEN = """() => {
+  const now = document.activeElement, box = now.getBoundingClientRect();
+  const at = document.elementFromPoint(
+    box.left + box.width / 2, Math.max(0, box.top) + Math.min(box.height, 12) / 2);
+  const mine = now.matches("[role=slider], body") || now.contains(at)
+    || now.closest("label")?.contains(at) || at?.contains(now) && at !== document.body;
+  return [now.dataset.walk ?? "", mine || now.outerHTML.slice(0, 90)];
+}"""
+
+
+def all_reached(every: set[str], stops: list[Any]) -> bool:
+    return every <= {name for name, _ in stops}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_magnified_everything_is_there_and_works(open_task: OpenTask) -> None:
-    zoom = 2
+    """At 200 % and at 400 %: there the window is 360 by 225 of the page's pixels."""
     desk = open_task(body=draft(row(0, 60), row(60, 120), row(120, 210, description="")))
     page = desk.page
-    magnified(page, zoom)
-    assert page.evaluate("devicePixelRatio") == zoom
-    desk.press("ArrowDown", "ArrowDown")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    canvas = page.locator(".wb-canvas > canvas").first
-    page.wait_for_function(
-        "zoom => (c => c.width === Math.round(c.clientWidth * zoom))"
-        "(document.querySelector('.wb-canvas > canvas'))",
-        arg=zoom,
-    )
-    # Each control by Tab; none is under another when it has the focus.
-    left = {str(n) for n in range(page.locator(".wb").evaluate(MARK))}
-    assert len(left) > 40
-    covered = []
-    for _ in range(len(left) + 10):
-        desk.press("Tab")
-        walk, seen = page.evaluate(
-            """() => {
-              const now = document.activeElement, box = now.getBoundingClientRect();
-              const at = document.elementFromPoint(
-                box.left + box.width / 2, Math.max(0, box.top) + Math.min(box.height, 12) / 2);
-              const mine = now.matches("[role=slider], body") || now.contains(at)
-                || now.closest("label")?.contains(at) || at?.contains(now) && at !== document.body;
-              return [now.dataset.walk ?? "", mine || now.outerHTML.slice(0, 90)];
-            }"""
+    before = desk.json
+    for zoom in (2, 4):
+        magnified(page, zoom)
+        assert page.evaluate("devicePixelRatio") == zoom
+        desk.press("ArrowDown", "ArrowDown")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        canvas = page.locator(".wb-canvas > canvas").first
+        page.wait_for_function(
+            "zoom => (c => c.width === Math.round(c.clientWidth * zoom))"
+            "(document.querySelector('.wb-canvas > canvas'))",
+            arg=zoom,
         )
-        left.discard(walk)
-        if seen is not True:
-            covered.append(seen)
-    assert left == set()
-    assert covered == []
-    # Keys and the pointer do what they did.
-    page.evaluate("document.activeElement.blur()")
-    desk.press("g")
-    expect(page.get_by_role("dialog")).to_be_in_viewport()
-    desk.type("90")
-    desk.press("Enter")
-    desk.at(90)
-    desk.press("s")
-    assert [s[:2] for s in desk.segments] == [(0, 60), (60, 90), (90, 120), (120, 210)]
-    canvas.scroll_into_view_if_needed()
-    drag(desk, "right", 60, 40)
-    page.mouse.up()
-    assert [s[:2] for s in desk.segments][:2] == [(0, 40), (40, 90)]
+        # Each control by Tab; none is under another when it has the focus.
+        every = {str(n) for n in range(page.locator(".wb").evaluate(MARK))}
+        assert len(every) > 40
+        stops = tab_through(page, SEEN, len(every) + 10, partial(all_reached, every))
+        assert all_reached(every, stops)
+        assert [seen for _, seen in stops if seen is not True] == []
+        # Keys and the pointer do what they did.
+        page.evaluate("document.activeElement.blur()")
+        desk.press("g")
+        expect(page.get_by_role("dialog")).to_be_in_viewport()
+        desk.type("90")
+        desk.press("Enter")
+        desk.at(90)
+        desk.press("s")
+        assert [s[:2] for s in desk.segments] == [(0, 60), (60, 90), (90, 120), (120, 210)]
+        for edge in (60, 50):  # wherever on the page one came from
+            page.evaluate("edge => scrollTo(0, edge === 60 ? 0 : 1e6)", edge)
+            canvas.scroll_into_view_if_needed()
+            drag(desk, "right", edge, edge - 10)
+            page.mouse.up()
+            assert [s[:2] for s in desk.segments][:2] == [(0, edge - 10), (edge - 10, 90)]
+        desk.press("Control+z", "Control+z", "Control+z")
+        assert desk.json == before

@@ -387,6 +387,33 @@ def test_a_list_takes_the_same_queries_however_long(
         assert rows
 
 
+def test_live_claims_of_one_person(
+    project: Project, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    person, other = factories.worker(project), factories.worker(project)
+    Project.objects.update(live_claim_cap=9)
+    project.refresh_from_db()
+    factories.open_tasks(project, 4)
+    live = factories.claimed(project, person)
+    factories.submitted(factories.claimed(project, person))
+    services.return_task(assignment=factories.claimed(project, person))
+    theirs = factories.claimed(project, other)
+    over = set(person.assignments.exclude(pk=live.pk).values_list("pk", flat=True))
+    mine, every = client_for(person), client_for(factories.manager())
+
+    def found(client: APIClient, **asked: Any) -> set[int]:
+        rows = client.get("/api/v1/assignments/", asked).json()["results"]
+        return {row["id"] for row in rows}
+
+    with django_assert_num_queries(2):  # token and person, rows
+        assert found(mine, is_live="true", contractor=person.pk) == {live.pk}
+    assert found(mine, is_live="false") == over
+    assert found(mine, contractor=other.pk) == set()  # not theirs to see
+    assert found(every, is_live="true") == {live.pk, theirs.pk}
+    assert found(every, is_live="true", contractor=person.pk) == {live.pk}
+    assert mine.get("/api/v1/assignments/", {"contractor": "x"}).status_code == 400
+
+
 def test_the_task_list_takes_three_queries(
     project: Project, django_assert_num_queries: Any
 ) -> None:
