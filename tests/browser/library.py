@@ -7,7 +7,7 @@ what is done with the same clip. Tests of the pipeline itself, and of exactness,
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core import serializers
 
@@ -30,15 +30,17 @@ def video_of(path: Path, stages: tuple[str, ...] = ("proxy",)) -> Video:
         rows = [video, *VideoJob.objects.filter(video=video)]
         _made[path, stages] = serializers.serialize("json", rows)
         return video
-    pk = None
-    for row in serializers.deserialize("json", _made[path, stages]):
-        # Not under the old key: the sequence may come to it in this database.
-        row.object.pk = None
-        if isinstance(row.object, VideoJob):
-            row.object.video_id = pk
-        row.object.save()
-        pk = row.object.pk if isinstance(row.object, Video) else pk
-    return Video.objects.get(pk=pk)
+    objects: list[Any] = [
+        row.object for row in serializers.deserialize("json", _made[path, stages])
+    ]
+    video, *jobs = objects
+    for row in objects:
+        row.pk = None  # not under the old key: the sequence may come to it in this database
+    video.save()
+    for job in jobs:
+        job.video = video
+        job.save()
+    return Video.objects.get(pk=video.pk)
 
 
 def through_the_pipeline(path: Path, stages: tuple[str, ...]) -> Video:
