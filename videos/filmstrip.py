@@ -59,7 +59,7 @@ def _laid_out(samples: Iterator[sampling.Sample], folder: Path, rotation: int) -
     width = height = 0
     per_sheet = COLUMNS * ROWS
     for sample in samples:
-        tile = _tile(sample, rotation)
+        tile = sampling.upright(sample.pictures[0], TILE_WIDTH, rotation)
         if not frames:
             width, height = tile.size
         if len(frames) % per_sheet == 0:
@@ -108,17 +108,6 @@ def _wanted(times: FrameTimes) -> list[int]:
 def _nearest(keys: Sequence[int], wanted: Sequence[int]) -> list[int]:
     array = np.array(keys)
     return sorted({int(array[np.abs(array - frame).argmin()]) for frame in wanted})
-
-
-def _tile(sample: sampling.Sample, rotation: int) -> Image.Image:
-    frame = sample.pictures[0]
-    turned = rotation in (90, 270)
-    shown = Fraction(frame.height, frame.width) if turned else Fraction(frame.width, frame.height)
-    height = max(2, round(TILE_WIDTH / shown / 2) * 2)
-    size = (height, TILE_WIDTH) if turned else (TILE_WIDTH, height)
-    scaled = frame.reformat(width=size[0], height=size[1], format="rgb24")
-    picture: Image.Image = scaled.to_image()  # type: ignore[no-untyped-call]
-    return picture.rotate(-rotation, expand=True) if rotation else picture
 
 
 def _save(sheet: Image.Image | None, folder: Path, sheets: list[str]) -> None:

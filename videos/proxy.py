@@ -8,6 +8,7 @@ wrong frame, so the result is checked against the time table before anybody may 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +22,7 @@ from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from videos.container import UnreadableVideo, open_video
+from videos.container import UnreadableVideo, decode_displayed, open_video
 from videos.timetable import FrameTimes
 
 GOP = 12
@@ -92,6 +93,8 @@ def make_proxy(
             writer = _Writer(out, stream, times, rotation, height)
             sound = _Sound.of(container, out, times) if audio else None
             _transcode(container, stream, writer, sound)
+            if writer.next_frame < len(times):
+                _show_tail(source, writer, int(times.pts[writer.next_frame]))
             report = writer.finish()
             report.has_audio = sound.finish() if sound is not None else False
     check_proxy(target, times)
@@ -117,6 +120,18 @@ def _transcode(
         for frame in frames:
             if frame.pts is not None and frame.pts not in hidden:
                 writer.show(frame)
+
+
+def _show_tail(source: Path, writer: _Writer, tick: int) -> None:
+    """Decode once more from `tick` on, without threads.
+
+    Threads hand their last pictures over together, and a damaged one takes those before it along.
+    """
+    with open_video(source) as (container, stream), suppress(av.FFmpegError):
+        with suppress(av.FFmpegError):  # else from the start
+            container.seek(tick, stream=stream, backward=True)
+        for frame in decode_displayed(container, stream):
+            writer.show(frame)
 
 
 def _packets(container: InputContainer, streams: list[Any]) -> Iterator[Any]:
@@ -158,6 +173,11 @@ class _Writer:
             self._fill(place, self._last or picture)
         self._encode(picture, place)
         self._last = picture
+
+    @property
+    def next_frame(self) -> int:
+        """The first frame that has not been shown."""
+        return self._next
 
     def finish(self) -> ProxyReport:
         count = len(self._times)

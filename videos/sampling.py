@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
+from PIL import Image
 
 from videos.container import decode_displayed, open_video
 from videos.timetable import FrameTimes
@@ -167,6 +169,23 @@ def grey(frame: VideoFrame, width: int, height: int) -> Grey:
     """The picture's brightness as (height, width) uint8, 0 black … 255 white (full range)."""
     picture = frame.to_ndarray(format="gray", width=width, height=height, interpolation="AREA")
     return picture.astype(np.uint8, copy=False)
+
+
+def upright(frame: VideoFrame, width: int, rotation: int) -> Image.Image:
+    """The picture in colour as a player shows it, `width` pixels wide: PyAV does not rotate."""
+    turned = rotation in (90, 270)
+    shown = Fraction(frame.height, frame.width) if turned else Fraction(frame.width, frame.height)
+    height = max(2, round(width / shown / 2) * 2)
+    size = (height, width) if turned else (width, height)
+    scaled = frame.reformat(width=size[0], height=size[1], format="rgb24")
+    picture: Image.Image = scaled.to_image()  # type: ignore[no-untyped-call]
+    return picture.rotate(-rotation, expand=True) if rotation else picture
+
+
+def upright_grey(frame: VideoFrame, width: int, height: int, rotation: int) -> Grey:
+    """`grey` of the picture as a player shows it."""
+    size = (height, width) if rotation in (90, 270) else (width, height)
+    return np.ascontiguousarray(np.rot90(grey(frame, *size), -rotation // 90))
 
 
 def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Any]:

@@ -151,20 +151,28 @@ def screen(
     source: Path,
     *,
     times: FrameTimes,
+    rotation: int = 0,
     thresholds: Thresholds | None = None,
     with_sound: bool = True,
 ) -> Screening:
-    """Measure `source` and compare with `thresholds`. Raises `UnreadableVideo`."""
+    """Measure `source` and compare with `thresholds`. Raises `UnreadableVideo`.
+
+    `rotation` (degrees clockwise) turns what people see, and what near-duplicates are found by.
+    """
     # First, while little else is in memory: it opens the file for itself.
     spoken = sound.speech(source, times) if with_sound else None
     with sampling.Film(source) as film:
-        return _screen(film, times, thresholds or Thresholds(), spoken)
+        return _screen(film, times, rotation, thresholds or Thresholds(), spoken)
 
 
 def _screen(
-    film: sampling.Film, times: FrameTimes, thresholds: Thresholds, spoken: sound.Speech | None
+    film: sampling.Film,
+    times: FrameTimes,
+    rotation: int,
+    thresholds: Thresholds,
+    spoken: sound.Speech | None,
 ) -> Screening:
-    measures, hashes, pictures = measure(film, times)
+    measures, hashes, pictures = measure(film, times, rotation)
     if spoken is not None:
         measures.speech_share = spoken.share
         if spoken.runs:
@@ -173,12 +181,12 @@ def _screen(
     warnings = judge(measures, thresholds)
     missing = sorted({w.frame for w in warnings} - pictures.keys())
     for sample in sampling.decode_bursts(film, times, missing, 1):
-        pictures[sample.frame] = _jpeg(sample)
+        pictures[sample.frame] = _jpeg(sample, rotation)
     return Screening(measures, warnings, hashes, spoken, pictures)
 
 
 def measure(
-    film: sampling.Film, times: FrameTimes
+    film: sampling.Film, times: FrameTimes, rotation: int = 0
 ) -> tuple[Measures, list[tuple[int, int, int, int]], dict[int, bytes]]:
     """Decode the samples and measure them; no judgement. Raises `UnreadableVideo`."""
     wanted = _every_second(times)
@@ -193,10 +201,10 @@ def measure(
         nonlocal before
         before = _measure_picture(sample, times, before, measures)
         if sample.frame in shown:
-            pictures[sample.frame] = _jpeg(sample)
+            pictures[sample.frame] = _jpeg(sample, rotation)
 
     def remember(sample: sampling.Sample) -> None:
-        picture = sampling.grey(sample.pictures[0], *MOTION)
+        picture = sampling.upright_grey(sample.pictures[0], *MOTION, rotation)
         for kept, value in fingerprint.hashes(picture).items():
             hashes.append((slots[sample.frame], sample.frame, kept, value))
 
@@ -333,12 +341,9 @@ def _measure_motion(sample: sampling.Sample, m: Measures) -> None:
         m.shake.append(value)
 
 
-def _jpeg(sample: sampling.Sample) -> bytes:
-    frame = sample.pictures[0]
-    height = max(2, round(SHOWN_WIDTH * frame.height / frame.width / 2) * 2)
+def _jpeg(sample: sampling.Sample, rotation: int) -> bytes:
     out = io.BytesIO()
-    scaled = frame.reformat(width=SHOWN_WIDTH, height=height, format="rgb24")
-    scaled.to_image().save(out, "JPEG", quality=75)  # type: ignore[no-untyped-call]
+    sampling.upright(sample.pictures[0], SHOWN_WIDTH, rotation).save(out, "JPEG", quality=75)
     return out.getvalue()
 
 

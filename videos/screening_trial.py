@@ -43,7 +43,8 @@ def run(clips: Sequence[Path], folder: Path, tell: Callable[[str], None]) -> lis
 
 
 def _screened(path: Path, clip: str, variant: str) -> Screened:
-    report = screening.screen(path, times=probe(path).times, with_sound=False)
+    found = probe(path)
+    report = screening.screen(path, times=found.times, rotation=found.rotation, with_sound=False)
     codes = frozenset(w.code for w in report.warnings)
     return Screened(clip, variant, codes, report.hashes)
 

@@ -52,7 +52,9 @@ def _truncation(found: Probe) -> list[screening.Finding]:
 def screen_stage(source: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Screening; `frame-N.jpg` are the pictures for the manager."""
     limits = screening.Thresholds.of(options["parameters"].get("thresholds", {}))
-    report = screening.screen(source, times=_times(options), thresholds=limits)
+    report = screening.screen(
+        source, times=_times(options), rotation=options["rotation"], thresholds=limits
+    )
     for frame, jpeg in report.pictures.items():
         (folder / f"frame-{frame}.jpg").write_bytes(jpeg)
     return report.as_dict()

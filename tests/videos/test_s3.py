@@ -246,6 +246,29 @@ def test_content_that_differs_from_its_announcement_is_refused_and_removed(
     assert "Contents" not in moto_s3.list_objects_v2(Bucket=BUCKET)
 
 
+def test_uploads_are_signed_with_v4(big: tuple[bytes, Upload], manager_user: Any) -> None:
+    _, upload = big
+    for part in uploads.requests_for(upload)["parts"]:
+        assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in part["url"]
+    small = uploads.begin(actor=manager_user, filename="b.mp4", size_bytes=1, sha256=sha(b"b"))
+    fields = uploads.requests_for(small)["post"]["fields"]
+    assert fields["x-amz-algorithm"] == "AWS4-HMAC-SHA256"
+    assert "signature" not in fields  # V2's
+
+
+def test_the_arrived_size_is_looked_at_before_anything_is_read(
+    moto_s3: Any, manager_user: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = uploads.begin(actor=manager_user, filename="a.mp4", size_bytes=3, sha256=sha(b"abc"))
+    moto_s3.put_object(Bucket=BUCKET, Key=upload.key, Body=b"abcd")
+    monkeypatch.setattr(storage, "digest", None)
+    with pytest.raises(UploadRefused, match=r"4 bytes arrived, 3 were announced\."):
+        uploads.complete(actor=manager_user, upload=upload)
+    upload.refresh_from_db()
+    assert (upload.state, Video.objects.count()) == ("abandoned", 0)
+    assert "Contents" not in moto_s3.list_objects_v2(Bucket=BUCKET)
+
+
 def test_old_uploads_are_given_up(big: tuple[bytes, Upload], moto_s3: Any) -> None:
     from datetime import timedelta
 
