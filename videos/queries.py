@@ -92,7 +92,7 @@ def warnings(video: Video, thresholds: Mapping[str, float] | None = None) -> lis
     decoded, and what knows no threshold (damage, near-duplicates) stays as it is.
     """
     found: list[dict[str, Any]] = []
-    for job in video.jobs.all():
+    for job in sorted(video.jobs.all(), key=lambda job: job.pk):  # prefetched, most often
         stored = (job.result or {}).get("warnings", [])
         if thresholds and job.stage == VideoJob.Stage.SCREEN and "measures" in (job.result or {}):
             assert job.result is not None
