@@ -30,7 +30,8 @@ def voice(seconds: int) -> NDArray[np.int16]:
         gain = sum(np.exp(-(((harmonic * 120 - at) / wide) ** 2)) for at, wide in formants)
         tone += gain * np.sin(harmonic * phase)
     tone *= 0.6 + 0.4 * np.sin(2 * np.pi * 4 * t)
-    return (tone / np.abs(tone).max() * 12_000).astype(np.int16)
+    samples: NDArray[np.int16] = (tone / np.abs(tone).max() * 12_000).astype(np.int16)
+    return samples
 
 
 @pytest.fixture
