@@ -7,6 +7,7 @@ through the same services as real life; where that needs a provider, one that ne
 from __future__ import annotations
 
 import tempfile
+import time
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -74,12 +75,14 @@ from tasks.services import (
 )
 from timelines.segment import Hands, Segment
 from videos.demo_clips import KINDS, write_clip
+from videos.models import Video
 from videos.registrations import begin_files, carry_out
 from videos.services import probe
 
 SECOND_PROJECT = "Workshop actions (demo)"
 TITLE = "Workshop actions"
 CLIP_SECONDS = 8
+PROBE_SECONDS = 120  # at most, where another worker has taken it
 CLIPS = (
     "Saws a board",
     "Sands the edge",
@@ -232,10 +235,20 @@ def _videos(manager: User, project: Project) -> None:
             report = begin_files(actor=manager, files=opened)
     carry_out(report.pk)
     rows = report.rows.exclude(video=None).order_by("number")
-    made = [probe(row.video_id) for row in rows if row.video_id]
+    made = [_probed(row.video_id) for row in rows if row.video_id]
     with transaction.atomic():
         drafts = create_tasks(actor=manager, project=project, videos=made[:6])
     open_tasks(actor=manager, tasks=drafts)
+
+
+def _probed(video_id: int) -> Video:
+    """Probed here, or by a worker that was quicker to take it."""
+    video = probe(video_id)
+    deadline = time.monotonic() + PROBE_SECONDS
+    while video.state == Video.State.REGISTERED and time.monotonic() < deadline:
+        time.sleep(0.2)
+        video.refresh_from_db()
+    return video
 
 
 def _segments(number: int, frames: int) -> list[Segment]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -20,7 +23,7 @@ WIDE: ViewportSize = {"width": 1280, "height": 860}
 NARROW: ViewportSize = {"width": 390, "height": 780}
 # A page is taken whole, up to this height.
 TALLEST = {"": 1800, "dark": 1800, "narrow": 2400}
-FILM_QUALITY = 82
+FILM_QUALITY = 78
 
 
 class Camera:
@@ -36,31 +39,42 @@ class Camera:
         self.broken = broken
         self.failed: list[str] = []
         self._states: dict[str, StorageState] = {}  # logged in once each: that is throttled
+        self._shrinking = ThreadPoolExecutor(2)
 
     def take(self, shot: Shot, folder: Path) -> Iterator[Path]:
-        """Write the shot's pictures into `folder`, one for each way; each may be tried twice."""
-        for way, name in shot.files():
-            for attempt in (1, 2):
-                try:
-                    picture = self._taken(shot, way)
-                except BrowserError as error:
-                    sys.stderr.write(f"{name}: {error.message}\n")
-                    if attempt == 2:
-                        self.failed.append(name)
-                else:
-                    path = folder / name
-                    path.write_bytes(small(picture, has_film=shot.has_film))
-                    yield path
-                    break
+        """Write the shot's pictures into `folder`, one for each way; it may be tried twice."""
+        names = dict(shot.files())
+        for attempt in (1, 2):
+            try:
+                pictures = self._taken(shot)
+            except BrowserError as error:
+                sys.stderr.write(f"{shot.name}: {error.message}\n")
+                if attempt == 2:
+                    self.failed.extend(names.values())
+            else:
+                yield from self._written(pictures, names, folder, has_film=shot.has_film)
+                return
 
-    def _taken(self, shot: Shot, way: str) -> bytes:
-        page = self._page(shot.email, way)
+    def _written(
+        self, pictures: dict[str, bytes], names: dict[str, str], folder: Path, *, has_film: bool
+    ) -> Iterator[Path]:
+        shrink = partial(small, has_film=has_film)  # the costly half; two at a time
+        for way, picture in zip(
+            pictures, self._shrinking.map(shrink, pictures.values()), strict=True
+        ):
+            path = folder / names[way]
+            path.write_bytes(picture)
+            yield path
+
+    def _taken(self, shot: Shot) -> dict[str, bytes]:
+        """The shot in each of its ways: the page is opened once, and then looked at differently."""
+        page = self._page(shot.email)
         try:
             self._look(page, shot)
-            picture = _whole(page, way)
+            pictures = {way: _whole(page, way) for way in shot.ways}
             if shot.after is not None:
                 shot.after(page)
-            return picture
+            return pictures
         finally:
             page.unroute_all(behavior="ignoreErrors")
             page.context.close()
@@ -78,11 +92,11 @@ class Camera:
         page.evaluate("document.fonts.ready")
         page.evaluate(_FILMS)
 
-    def _page(self, email: str, way: str) -> Page:
+    def _page(self, email: str) -> Page:
         """A page in a browser of its own in which this person has logged in."""
         context = self.browser.new_context(
-            viewport=NARROW if way == "narrow" else WIDE,
-            color_scheme="dark" if way == "dark" else "light",
+            viewport=WIDE,
+            color_scheme="light",
             reduced_motion="reduce",
             storage_state=self._states.get(email),
             timezone_id="America/Chicago",
@@ -103,11 +117,10 @@ class Camera:
 
 @contextmanager
 def camera(url: str, broken: str = "") -> Iterator[Camera]:
-    """A camera in a Chromium: CHROMIUM=/usr/bin/chromium, or `playwright install chromium`."""
+    """A camera in a Chromium: CHROMIUM=/path, the one on the PATH, or `playwright install`."""
+    installed = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=os.environ.get("CHROMIUM") or None, args=["--no-sandbox"]
-        )
+        browser = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"])
         try:
             yield Camera(browser, url, broken)
         finally:
@@ -128,12 +141,22 @@ _FILMS = """
 """
 
 
+# Two frames later what hears of a new size or theme has drawn itself anew.
+_DRAWN = """
+() => new Promise((ok) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(ok))))
+"""
+
+
 def _whole(page: Page, way: str) -> bytes:
-    """The page from top to bottom, up to `TALLEST`."""
-    width = (NARROW if way == "narrow" else WIDE)["width"]
-    least = (NARROW if way == "narrow" else WIDE)["height"]
+    """The page from top to bottom, up to `TALLEST`, in this theme and width."""
+    size = NARROW if way == "narrow" else WIDE
+    width, least = size["width"], size["height"]
+    page.emulate_media(color_scheme="dark" if way == "dark" else "light", reduced_motion="reduce")
+    page.set_viewport_size(size)
+    page.evaluate(_DRAWN)
     tall = int(page.evaluate("document.documentElement.scrollHeight"))
     page.set_viewport_size({"width": width, "height": max(least, min(tall, TALLEST[way]))})
+    page.evaluate(_DRAWN)
     page.wait_for_timeout(100)
     return page.screenshot(animations="disabled", caret="hide")
 

@@ -1,7 +1,7 @@
 """The list of pictures: who looks at which page, in which state of it. Plain data, no browser.
 
 A page is a name in web/urls.py. Each is taken as it is day by day, light, dark and on a narrow
-screen; empty and refused where it can be. A test holds that no page is missing.
+screen; empty and refused where it can be, light and dark. A test holds that none is missing.
 """
 
 from __future__ import annotations
@@ -64,7 +64,16 @@ NOT_OURS = {
 }
 
 EVERY_WAY = ("", "dark", "narrow")
+BOTH = ("", "dark")
 LIGHT = ("",)
+# States of a page that are taken in light alone, with the reason.
+LIGHT_ENOUGH = {
+    "workbench-keys": "a dialog, as that of the problems",
+    "workbench-submit": "the same dialog without problems",
+    "workbench-guideline": "the desk with one panel more",
+    "workbench-compare": "film",
+    "review-decided": "film, and words for the form",
+}
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ class Shot:
     email: str
     address: str
     then: Step | None = None
-    ways: tuple[str, ...] = LIGHT
+    ways: tuple[str, ...] = BOTH
     first: Step | None = None
     after: Step | None = None
     is_empty: bool = False
@@ -197,15 +206,16 @@ WORKBENCH = (
     Shot("workbench", "", A, "/work/", steps.cut, EVERY_WAY, has_film=True),
     Shot(
         "workbench", "keys", A, "/work/",
-        in_turn(steps.cut, keys("?", until="Keys and settings")), has_film=True,
+        in_turn(steps.cut, keys("?", until="Keys and settings")), LIGHT, has_film=True,
     ),
     Shot(
         "workbench", "guideline", A, "/work/",
-        in_turn(steps.cut, keys("h", until="pinned when you claimed")), has_film=True,
+        in_turn(steps.cut, keys("h", until="pinned when you claimed")), LIGHT, has_film=True,
     ),
     Shot(
         "workbench", "compare", A, "/work/",
-        in_turn(steps.cut, keys("b", until="frame by frame"), steps.pause(1500)), has_film=True,
+        in_turn(steps.cut, keys("b", until="frame by frame"), steps.pause(1500)), LIGHT,
+        has_film=True,
     ),
     Shot(
         "workbench", "problems", A, "/work/", in_turn(steps.cut, steps.unfinished),
@@ -213,7 +223,8 @@ WORKBENCH = (
     ),
     Shot(
         "workbench", "submit", A, "/work/",
-        in_turn(steps.cut, keys("Shift+Control+Enter", until="Submit this task")), has_film=True,
+        in_turn(steps.cut, keys("Shift+Control+Enter", until="Submit this task")), LIGHT,
+        has_film=True,
     ),
     Shot("workbench", "offline", A, "/work/", in_turn(steps.cut, steps.saved_here), has_film=True),
     Shot("workbench", "read-only", A, "/work/", in_turn(steps.cut, steps.second_tab),
@@ -221,7 +232,7 @@ WORKBENCH = (
     Shot(
         "workbench", "no-video", A, "/work/",
         in_turn(steps.to_the_task, steps.seen("can't be played")),
-        first=steps.no_video,
+        first=steps.no_video, has_film=True,
     ),
     Shot(
         "workbench", "not-loaded", A, "/work/", in_turn(steps.to_the_task, steps.pause(1500)),
@@ -246,6 +257,7 @@ REVIEWERS = (
         R,
         "/reviews/",
         into("/reviews/", row="changes requested"),
+        LIGHT,
         has_film=True,
     ),
 )

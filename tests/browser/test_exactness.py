@@ -48,6 +48,11 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
+def page(desk_page: Page) -> Page:
+    return desk_page
+
+
+@pytest.fixture
 def open_clip(
     live_server: LiveServer,
     page: Page,
@@ -68,7 +73,7 @@ def open_clip(
         drafts = queue.create_tasks(actor=None, project=project, videos=[video])
         queue.open_tasks(actor=None, tasks=drafts)
         assignment = factories.claimed(project)
-        sign_in(assignment.contractor)
+        sign_in(assignment.contractor, into=page.context)
 
         def empty(route: Route) -> None:
             route.fulfill(body="<!DOCTYPE html><body></body>", content_type="text/html")

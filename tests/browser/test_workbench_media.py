@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,14 @@ READ = f"""element => {{
 
 
 @pytest.fixture
+def page(desk_page: Page) -> Page:
+    return desk_page
+
+
+@pytest.fixture
 def claim(
-    short_clip: Path, media_root: Path, live_server: LiveServer, sign_in: SignIn
-) -> Callable[..., Assignment]:
+    short_clip: Path, media_root: Path, live_server: LiveServer, page: Page, sign_in: SignIn
+) -> Iterator[Callable[..., Assignment]]:
     """A real clip with sound that went through every stage; somebody claims it and is signed in."""
     from tasks import services as queue
     from tests import factories
@@ -70,10 +76,11 @@ def claim(
             },
             expected_revision=0,
         )  # fmt: skip
-        sign_in(assignment.contractor)
+        sign_in(assignment.contractor, into=page.context)
         return assignment
 
-    return make
+    yield make
+    page.goto("about:blank")  # nothing of it is under way when the tables are emptied
 
 
 def segment(name: str, start: int, end: int) -> dict[str, object]:
@@ -177,6 +184,76 @@ def test_strips_and_the_cut_are_drawn_from_the_right_frames(
     box = cut.get_by_role("button", name="1 later").first.bounding_box()
     assert box is not None
     assert min(box["width"], box["height"]) >= 24
+
+
+# Of the strip under the film: how many pixels of each column are painted, and in which colour.
+SOUND = """() => {
+  const canvas = document.querySelector(".strips");
+  if (!canvas || canvas.height <= 36) return null;
+  const high = canvas.height - 36, wide = canvas.width;
+  const data = canvas.getContext("2d").getImageData(0, 36, wide, high).data;
+  const tall = Array(wide).fill(0);
+  for (let i = 0; i < wide * high; i++) if (data[4 * i + 3] === 255) tall[i % wide] += 1;
+  const middle = 4 * (wide * (high / 2) + wide - 1);
+  return [tall, `rgb(${[...data.slice(middle, middle + 3)].join(", ")})`];
+}"""
+COLOUR = "() => getComputedStyle(document.querySelector('.strips')).color"
+
+
+def test_the_sound_is_drawn_under_the_frames_that_it_is_heard_with(
+    claim: Callable[..., Assignment], live_server: LiveServer, page: Page
+) -> None:
+    assignment = claim()
+    # A second of silence, a second of noise: 30 frames each.
+    levels = bytes(50) + b"\xff" * 50
+    heard = {"per_second": 50, "peaks": base64.b64encode(levels).decode()}
+    links: list[str] = []
+
+    def peaks(route: Route) -> None:
+        links.append(route.request.url)
+        route.fulfill(json=heard)
+
+    def also_where(route: Route) -> None:
+        document = route.fetch().json()
+        assert document["media"]["peaks"]
+        page.route(f"**{document['media']['peaks']}", peaks)
+        route.fulfill(json=document)
+
+    page.route(f"**/api/v1/assignments/{assignment.pk}/", also_where)
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{live_server.url}/work/assignments/{assignment.pk}/")
+    picture_shows(page, 0)
+
+    def drawn(first: int, count: int) -> list[int]:
+        page.evaluate(f"workbench.view.look({first}, {count})")
+        page.evaluate("() => new Promise(ok => requestAnimationFrame(() => setTimeout(ok)))")
+        page.wait_for_function(f"() => ({SOUND})() !== null")
+        tall: list[int] = page.evaluate(SOUND)[0]
+        return tall
+
+    whole = drawn(0, 60)
+    half = len(whole) // 2
+    assert set(whole[: half - 1]) == {0}  # a hair on two rows: painted, and not opaque
+    assert set(whole[half + 2 :]) == {24}
+    assert set(drawn(0, 29)) == {0}
+    assert set(drawn(31, 29)) == {24}
+    two_thirds = drawn(20, 30)  # frames 20 to 49: silent to 29
+    edge = two_thirds.index(24)
+    assert abs(edge - len(two_thirds) / 3) <= len(two_thirds) / 60 + 1  # half a frame
+    light = page.evaluate(SOUND)[1]
+    assert light == page.evaluate(COLOUR)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"() => ({SOUND})()[1] === ({COLOUR})()")
+    assert page.evaluate(SOUND)[1] != light
+    assert len(links) == 1
+
+    # Without sound the work goes on.
+    heard.clear()
+    page.reload()
+    picture_shows(page, 0)
+    expect(page.locator(".strips")).to_have_css("height", "36px")
+    page.keyboard.press("ArrowRight")
+    picture_shows(page, 1)
 
 
 def test_media_elsewhere_is_allowed_from_there_and_from_nowhere_else(

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
+from playwright.sync_api import Locator, Page, Request, expect
 
 from tests.browser.desk import CLIP_FRAMES, Desk, OpenTask, draft, row, tab_through
 from tests.browser.test_workbench_focus import MARK
@@ -59,7 +59,7 @@ def reached_by_tab(desk: Desk, button: Locator) -> None:
     assert any(stops)
 
 
-def given_back(desk: Desk, context: BrowserContext) -> str:
+def given_back(desk: Desk) -> str:
     from tasks import services
 
     assert desk.assignment is not None
@@ -69,7 +69,7 @@ def given_back(desk: Desk, context: BrowserContext) -> str:
     return "This task is no longer yours to change: Given back"
 
 
-def expired(desk: Desk, context: BrowserContext) -> str:
+def expired(desk: Desk) -> str:
     from tasks import services
     from tests import factories
 
@@ -82,8 +82,8 @@ def expired(desk: Desk, context: BrowserContext) -> str:
     return "Your time on this task is over."
 
 
-def elsewhere(desk: Desk, context: BrowserContext) -> str:
-    second = context.new_page()
+def elsewhere(desk: Desk) -> str:
+    second = desk.page.context.new_page()
     second.goto(desk.address)
     second.get_by_role("button", name="Edit here").click()
     expect(second.locator("[data-save=saved]")).to_be_visible()
@@ -94,11 +94,11 @@ def elsewhere(desk: Desk, context: BrowserContext) -> str:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("happens", [given_back, expired, elsewhere])
 def test_what_is_not_mine_to_change_does_not_change(
-    open_task: OpenTask, context: BrowserContext, happens: Callable[[Desk, BrowserContext], str]
+    open_task: OpenTask, happens: Callable[[Desk], str]
 ) -> None:
     desk = open_task(body=draft(row(0, 60), row(60, 120), row(120, 210)))
     desk.saved()
-    told = happens(desk, context)
+    told = happens(desk)
     banner = desk.page.locator(".wb-banner")
     expect(banner).to_contain_text(told)
     changes_nothing(desk)
@@ -210,10 +210,10 @@ def all_reached(every: set[str], stops: list[Any]) -> bool:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_magnified_everything_is_there_and_works(open_task: OpenTask) -> None:
+def test_magnified_everything_is_there_and_works(page: Page, open_task: OpenTask) -> None:
     """At 200 % and at 400 %: there the window is 360 by 225 of the page's pixels."""
-    desk = open_task(body=draft(row(0, 60), row(60, 120), row(120, 210, description="")))
-    page = desk.page
+    rows = row(0, 60), row(60, 120), row(120, 210, description="")
+    desk = open_task(body=draft(*rows), page=page)
     before = desk.json
     for zoom in (2, 4):
         magnified(page, zoom)

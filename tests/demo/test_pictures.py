@@ -11,8 +11,10 @@ from django.urls import URLPattern
 from annotation_platform.urls import urlpatterns as all_patterns
 from demo.pictures.index import index
 from demo.pictures.shots import (
+    BOTH,
     ERROR_PAGES,
     EVERY_WAY,
+    LIGHT_ENOUGH,
     NEVER_EMPTY,
     NO_PAGES,
     NOT_OURS,
@@ -47,6 +49,13 @@ def test_other_floors_have_no_pages_of_their_own() -> None:
 def test_every_page_is_taken_light_dark_and_narrow() -> None:
     usual = {shot.page: shot.ways for shot in SHOTS if not shot.state}
     assert usual == dict.fromkeys(TAKEN, EVERY_WAY)
+
+
+def test_every_state_is_taken_light_and_dark() -> None:
+    """Empty, refused, read-only and broken ones, too; the few that are not say why."""
+    ways = {shot.name: shot.ways for shot in SHOTS if shot.state}
+    assert {name for name, taken in ways.items() if not {*BOTH} <= {*taken}} == LIGHT_ENOUGH.keys()
+    assert all("" in taken for taken in ways.values())
 
 
 def test_every_page_that_can_be_empty_is_taken_empty() -> None:

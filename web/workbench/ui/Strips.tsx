@@ -5,6 +5,7 @@ import "./media.css";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { FrameTable } from "../contract.ts";
 import type { Filmstrip, Media } from "../media/links.ts";
+import { onTheme } from "./theme.ts";
 import { columnsOf, drawFilmstrip, drawPeaks, readPeaks, type Peaks } from "../media/strips.ts";
 
 export const FILM_HEIGHT = 36;
@@ -22,6 +23,8 @@ export interface StripsProps {
 /** One canvas, hidden from readers: the list and the frame field say the same in words. */
 export function Strips({ table, media, from, to, width }: StripsProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
+  const [, redraw] = useState(0);
+  useEffect(() => onTheme(() => redraw((n) => n + 1)), []);
   const film = useFilm(media?.filmstrip ?? null);
   const peaks = usePeaks(media?.peaks ?? null);
   const strip = media?.filmstrip ?? null;

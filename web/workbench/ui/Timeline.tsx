@@ -8,6 +8,7 @@ import { edgeRoom, snap, type Edge } from "../model/commands.ts";
 import { LANES, segmentsAt } from "../model/segments.ts";
 import type { Workbench } from "./store.ts";
 import { StripsPanel } from "./StripsPanel.tsx";
+import { onTheme } from "./theme.ts";
 import { clock, t } from "./words.ts";
 
 const RULER = 20;
@@ -305,11 +306,7 @@ export function Timeline({ wb }: { wb: Workbench }) {
       painter.soon();
     });
     observer.observe(element);
-    const themes = [matchMedia("(prefers-color-scheme: dark)"), matchMedia("(forced-colors: active)")];
-    const recolour = (): void => painter.recolour();
-    for (const theme of themes) theme.addEventListener("change", recolour);
-    const themed = new MutationObserver(recolour);
-    themed.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+    const unthemed = onTheme(() => painter.recolour());
 
     const point = (event: PointerEvent | WheelEvent): [number, number] => {
       const box = element.getBoundingClientRect();
@@ -390,8 +387,7 @@ export function Timeline({ wb }: { wb: Workbench }) {
       stop();
       painter.stop();
       observer.disconnect();
-      themed.disconnect();
-      for (const theme of themes) theme.removeEventListener("change", recolour);
+      unthemed();
     };
   }, [wb]);
 
@@ -430,9 +426,11 @@ export function Timeline({ wb }: { wb: Workbench }) {
 /** The playhead for readers and for keys: arrows step, Page keys jump, Home and End go to the ends. */
 function Slider({ wb }: { wb: Workbench }) {
   const frame = wb.player.frame.value;
-  const here = segmentsAt(wb.timeline.value.segments, frame);
+  const { segments } = wb.timeline.value;
+  const here = segmentsAt(segments, frame).map((s) => [segments.indexOf(s), s] as const);
   const what = here
-    .map((s) => `${t("segment", { n: wb.timeline.value.segments.indexOf(s) + 1 })}, ${wb.typeName(s.action_type)}`)
+    .sort(([a], [b]) => a - b)
+    .map(([i, s]) => `${t("segment", { n: i + 1 })}, ${wb.typeName(s.action_type)}`)
     .join("; ");
   return (
     <div
