@@ -241,9 +241,8 @@ def test_killed_between_finding_a_payment_and_adopting_it(
             adopted = Event.objects.filter(type="payout.adopted", subject_id=end.pk)
             assert adopted.count() == (cents != 2100), case
     assert check_ledger() == []
-    assert killed >= set(
-        kills[:4]
-    )  # a person is asked in one commit; a bank's word settles nothing
+    # A person is asked in one commit, and a bank's word settles nothing: no second one there.
+    assert killed >= set(kills[:4])
 
 
 # --- a witness -----------------------------------------------------------------------------------
