@@ -15,7 +15,9 @@ commit that costs the same on both sides hides what differs. Prints:
   CTE. Each client warms up with 20; rounds alternate; medians are compared;
 - prepare, lock, approve and write the file of one run over many payables; the baseline "bare
   tables": the same services on copies of the tables without foreign keys and triggers. Meanwhile
-  somebody posts earnings to the people of the run: the longest wait is printed;
+  somebody posts earnings to the people of the run: the longest wait is printed. The same for a
+  tenth of the payables and people first, each size in a process of its own: what the run adds to
+  its process's peak memory, and the ratio for ten times as many;
 - `verify_statement.py` on a statement of 10,000 lines.
 """
 
@@ -26,6 +28,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -120,17 +123,47 @@ def main() -> None:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # `timeout`: stop the servers too
 
+    _statement()
+    _with_services(_postings, options)
+    tenth = argparse.Namespace(**vars(options))
+    tenth.payables, tenth.contractors = options.payables // 10, options.contractors // 10
+    small, large = _in_its_own_process(tenth), _in_its_own_process(options)
+    print(
+        f"memory because of the run: {small / 1024:.1f} MiB for {tenth.payables} payables, "
+        f"{large / 1024:.1f} MiB for {options.payables}: ratio {large / max(small, 1):.2f}"
+    )
+
+
+def _with_services(measure: Callable[[argparse.Namespace], Any], options: Any) -> Any:
     from annotation_platform.embedded.throwaway import ThrowAwayServices
 
-    _statement()
-    for measure in (_postings, _payout_run):
-        services = ThrowAwayServices()
-        try:
-            services.export()
-            _set_up()
-            measure(options)
-        finally:
-            services.stop()
+    services = ThrowAwayServices()
+    try:
+        services.export()
+        _set_up()
+        return measure(options)
+    finally:
+        services.stop()
+
+
+def _in_its_own_process(options: argparse.Namespace) -> int:
+    """KiB that a payout run adds to the peak of a process that did nothing big before."""
+    context = get_context("spawn")
+    results = context.SimpleQueue()
+    process = context.Process(target=_measure_run, args=(options, results))
+    process.start()
+    try:
+        process.join()
+        assert process.exitcode == 0
+        return int(results.get())
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _measure_run(options: argparse.Namespace, results: Any) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    results.put(_with_services(_payout_run, options))
 
 
 def _set_up() -> None:
@@ -289,7 +322,7 @@ def _one_statement(assignment: Any) -> None:
 # --- a run -----------------------------------------------------------------------------------
 
 
-def _payout_run(options: argparse.Namespace) -> None:
+def _payout_run(options: argparse.Namespace) -> int:
     from django.db import connection
 
     from benchmarks.seed import Plan, seed
@@ -314,12 +347,15 @@ def _payout_run(options: argparse.Namespace) -> None:
         _execute(f"ANALYZE bare.{name}")
     people = [User.objects.create_user(f"f{n}@example.org", roles=["finance"]) for n in (1, 2, 3)]
 
-    _execute("SET search_path = bare, public")
-    bare = _one_run(options, people)
-    _execute("SET search_path = public")
-
     connection.close()
     context = get_context("fork")
+    # In a child: what it allocates would be there already when this process's peak is measured.
+    seconds = context.SimpleQueue()
+    on_bare = context.Process(target=_bare_run, args=(options, people, seconds))
+    on_bare.start()
+    on_bare.join()
+    assert on_bare.exitcode == 0
+    bare = seconds.get()
     over, waits = context.Event(), context.Queue()
     poster = context.Process(target=_post_meanwhile, args=(options, people[2].pk, over, waits))
     poster.start()
@@ -341,6 +377,12 @@ def _payout_run(options: argparse.Namespace) -> None:
         f"{count} earnings posted meanwhile waited {p50 * 1000:.0f} ms (p50), "
         f"{longest:.2f} s at the longest"
     )
+    return peak - before
+
+
+def _bare_run(options: argparse.Namespace, people: list[Any], seconds: Any) -> None:
+    _execute("SET search_path = bare, public")
+    seconds.put(_one_run(options, people))
 
 
 def _peak_kb(*, reset: bool = False) -> int:
