@@ -28,6 +28,13 @@ logger = logging.getLogger(__name__)
 
 State = Payout.State
 
+# Where a payout is when a rail says this of it; what is pending stays where it is.
+_TARGETS = {
+    Status.PAID: State.SETTLED,
+    Status.FAILED: State.FAILED,
+    Status.RETURNED: State.RETURNED,
+}
+
 
 def refresh_payout(*, payout_id: int, rail: ApiRail | None = None) -> str:
     """Ask the provider about a payout it has, and follow: settle, fail or return it.
@@ -154,24 +161,29 @@ def reconcile_report(*, actor: User, run: PayoutRun, content: bytes) -> Reconcil
 
     Status is `paid`, `failed` or `returned`. Each line is one transaction; a line whose amount,
     currency or reference does not match ours changes nothing and is listed as a difference, as
-    are payouts that the report leaves out. Reading the same report again changes nothing.
+    are payouts that the report leaves out. Reading the same report again changes nothing, and
+    costs no query for a line that was followed: a long report that was cut short is gone on with.
 
     Raises `UnreadableReport` when it is not such a file; nothing is changed then.
     """
     lines = read_report(content)
     found = Reconciliation()
     seen: set[int] = set()
-    ours = {p.our_reference: p.pk for p in Payout.objects.filter(run=run).order_by("pk")}
+    ours = {p.our_reference: p for p in Payout.objects.filter(run=run).order_by("pk")}
     for number, (reference, cents, currency, status) in enumerate(lines, start=2):
-        payout_id = ours.get(reference)
-        if payout_id is None:
+        payout = ours.get(reference)
+        if payout is None:
             found.differences.append(f"line {number}: {reference} is not in this run")
             continue
-        if payout_id in seen:
+        if payout.pk in seen:
             found.differences.append(f"line {number}: {reference} is there twice")
             continue
-        seen.add(payout_id)
-        _reconcile_line(found, number, payout_id, cents, currency, status)
+        seen.add(payout.pk)
+        is_there = (payout.amount_cents, payout.currency, payout.state)
+        if is_there == (cents, currency, _TARGETS.get(status)):
+            found.unchanged.append(reference)
+        else:
+            _reconcile_line(found, number, payout.pk, cents, currency, status)
     for payout in Payout.objects.filter(run=run, state=State.SUBMITTED).exclude(pk__in=seen):
         found.differences.append(f"{payout.our_reference} is missing from the report")
     with transaction.atomic():
@@ -208,8 +220,7 @@ def _reconcile_line(
     except WrongPayoutState as problem:
         found.differences.append(f"line {number}: {problem.detail}")
         return
-    target = {Status.PAID: State.SETTLED, Status.FAILED: State.FAILED}.get(status, State.RETURNED)
-    if after != target:
+    if after != _TARGETS.get(status):
         found.differences.append(
             f"line {number}: {reference} is {after}, the bank says {status.value}"
         )

@@ -12,7 +12,7 @@ from annotation_platform.clock import database_now
 from contractors.models import Contractor
 from events.models import Event
 from payouts.models import BankReport, Hold, Payable, Payout, ProviderEvent
-from payouts.services import send_run, settle_payout, write_files
+from payouts.services import reconcile_report, send_run, settle_payout, write_files
 from tests import factories
 from tests.payouts.scenes import Finance, balances, leave_witness, payout_of, states
 from tests.raw_sql import execute
@@ -238,6 +238,26 @@ def test_the_comparison_takes_the_same_queries_however_long(
         with django_assert_num_queries(3):  # token and person, report, payouts
             told = desk.get(f"/api/v1/bank-reports/{made['id']}/").json()
         assert told["counts"]["matched"] == number
+
+
+def test_going_on_with_a_long_report_costs_nothing_for_what_was_followed(
+    finance: Finance, django_assert_num_queries: Any
+) -> None:
+    for number in (1, 3):
+        people = [finance.payee(1600) for _ in range(number)]
+        late = finance.payee(1600)
+        run = finance.approved()
+        write_files(run=run)
+        cut_short = report_of(*((payout_of(person), "paid") for person in people))
+        reconcile_report(actor=finance.approver, run=run, content=cut_short)
+        whole = cut_short + report_of((payout_of(late), "pending")).split(b"\r\n", 1)[1]
+        with django_assert_num_queries(11):  # payouts, the late line (6), missing, the event (3)
+            again = reconcile_report(actor=finance.approver, run=run, content=whole)
+        assert len(again.unchanged) == number
+        assert again.differences == [
+            f"line {number + 2}: {payout_of(late).our_reference} is submitted, "
+            "the bank says pending"
+        ]
 
 
 @pytest.mark.parametrize("content", ["x", "reference,amount,currency,status\r\n"])
