@@ -1,4 +1,6 @@
-"""Files of a browser's form: stored as they arrive, looked at by the job, deleted when refused.
+"""Content that nobody has looked at: files of a form, stored as they arrive, and direct uploads.
+
+The job looks at it; what is refused is deleted.
 
 A row of a registration owns the object at its `key` while it `is_staged`. It becomes the video's
 with the row's registration; a refused row's is deleted, now or by the sweep.
@@ -17,7 +19,7 @@ from django.db.models import F
 
 from annotation_platform.clock import database_now
 from videos import rules, storage
-from videos.models import Registration, RegistrationRow, Video
+from videos.models import Registration, RegistrationRow, Upload, Video
 from videos.problems import UploadGivenUp
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,18 @@ def discard(row: RegistrationRow) -> None:
     RegistrationRow.objects.filter(pk=row.pk, is_staged=True).update(is_staged=False, key="")
 
 
+def settle(row: RegistrationRow) -> None:
+    """Say on the upload that was handed over as `row`, if any, what became of it.
+
+    In the transaction of the row's own verdict, after it.
+    """
+    handed = Upload.objects.filter(row=row, state=Upload.State.REGISTERING)
+    if row.state == RegistrationRow.State.REGISTERED:
+        handed.update(state=Upload.State.COMPLETED, video=row.video)
+    elif row.state == RegistrationRow.State.REFUSED:
+        handed.update(state=Upload.State.REFUSED)
+
+
 def sweep() -> None:
     """Delete what refused rows left, and give up what nobody went on with within KEEP_DAYS."""
     staged = RegistrationRow.objects.filter(is_staged=True).select_related("registration")
@@ -74,4 +88,6 @@ def _give_up(row: RegistrationRow) -> None:
             problem=UploadGivenUp.slug,
             detail=f"Nobody went on with it within {KEEP_DAYS} days.",
         )
+        row.refresh_from_db()
+        settle(row)
         Registration.objects.filter(pk=registration.pk).update(refused_count=F("refused_count") + 1)

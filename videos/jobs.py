@@ -9,6 +9,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from videos import arrivals, processing, registrations, uploads
+from videos.models import Registration
 from videos.rules import STAGE_LIMITS
 
 MARGIN = 120  # seconds over the sandbox's own time-out, for download and upload
@@ -84,7 +85,13 @@ JOB_OF_STAGE = {
 def register_rows(registration_id: int) -> None:
     """Register the videos of a registration for a minute; then whoever waited has a turn."""
     if registrations.carry_out(registration_id):
-        register_rows.delay(registration_id)
+        tell_registering(registration_id)
+
+
+def tell_registering(registration_id: int) -> None:
+    """Send the message for a registration: one upload of gigabytes waits with the long jobs."""
+    long = Registration.objects.filter(pk=registration_id, kind=Registration.Kind.UPLOAD).exists()
+    register_rows.apply_async((registration_id,), queue="video" if long else "default")
 
 
 @shared_task(name="videos.sweep")
@@ -95,7 +102,7 @@ def sweep() -> int:
     registrations.cancel_unarrived()
     registering = registrations.due()
     for registration_id in registering:
-        register_rows.delay(registration_id)
+        tell_registering(registration_id)
     due = processing.due_jobs()
     for video_id, stage in due:
         JOB_OF_STAGE[stage].delay(video_id)

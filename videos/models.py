@@ -272,8 +272,10 @@ class Upload(models.Model):
 
     class State(models.TextChoices):
         OPEN = "open"
+        REGISTERING = "registering"  # `row` is what a worker looks at
         COMPLETED = "completed"  # `video` is what it became
-        ABANDONED = "abandoned"  # refused or given up; nothing of it is left in storage
+        REFUSED = "refused"  # `row` says why; nothing of it is left in storage
+        ABANDONED = "abandoned"  # given up, or of a wrong size; nothing of it is left either
 
     key = models.CharField(max_length=512, unique=True)
     upload_id = models.CharField(
@@ -284,6 +286,13 @@ class Upload(models.Model):
     size_bytes = models.BigIntegerField()
     part_bytes = models.BigIntegerField(help_text="Each part but the last.")
     state = models.CharField(max_length=12, choices=State.choices, default=State.OPEN)
+    row = models.OneToOneField(
+        "RegistrationRow",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="upload",
+        help_text="Of the registration that it was handed to when everything had arrived.",
+    )
     video = models.OneToOneField(Video, null=True, on_delete=models.PROTECT, related_name="upload")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
@@ -299,8 +308,11 @@ class Upload(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(state="completed", video__isnull=False)
-                | models.Q(state__in=["open", "abandoned"], video__isnull=True),
-                name="video_upload_completed_is_a_video",
+                | models.Q(state__in=["open", "abandoned"], video__isnull=True, row__isnull=True)
+                | models.Q(
+                    state__in=["registering", "refused"], video__isnull=True, row__isnull=False
+                ),
+                name="video_upload_is_what_its_state_says",
             ),
             models.CheckConstraint(
                 condition=models.Q(size_bytes__gt=0, part_bytes__gt=0),
@@ -329,6 +341,9 @@ class Registration(models.Model):
         PREFIX = "prefix"  # every video below a folder of the storage: listed by the job
         FOLDER = "folder"  # every video below a folder of the machine that a command runs on
         FILES = "files"  # files of a form: stored while they arrive, looked at by the job
+        UPLOAD = "upload"  # one that went straight to S3, looked at by the job
+
+    STAGED = (Kind.FILES, Kind.UPLOAD)  # their content came with them, and goes when refused
 
     class State(models.TextChoices):
         QUEUED = "queued"
@@ -377,7 +392,7 @@ class Registration(models.Model):
             models.CheckConstraint(
                 condition=models.Q(
                     state__in=["queued", "running", "done", "failed", "cancelled"],
-                    kind__in=["manifest", "prefix", "folder", "files"],
+                    kind__in=["manifest", "prefix", "folder", "files", "upload"],
                 ),
                 name="video_registration_state_and_kind_are_known",
             ),
@@ -439,6 +454,12 @@ class RegistrationRow(models.Model):
         help_text="The object at `key` came with the row, and goes when the row is refused.",
     )
     title = models.TextField(blank=True)
+    sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        help_text="Announced: other content is refused. Empty when nobody announced any.",
+    )
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     video = models.OneToOneField(
         Video, null=True, on_delete=models.PROTECT, related_name="registration_row"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from events.services import receives
-from videos.jobs import JOB_OF_STAGE, register_rows
+from videos.jobs import JOB_OF_STAGE, tell_registering
 
 
 @receives("video.registered")
@@ -27,4 +27,4 @@ def run_again(event_id: int, subject_id: int, data: dict[str, Any]) -> None:
 @receives("registration.begun", "registration.arrived", "registration.resumed")
 def register_in_the_background(event_id: int, subject_id: int, data: dict[str, Any]) -> None:
     if data["by_worker"]:
-        register_rows.delay(subject_id)
+        tell_registering(subject_id)

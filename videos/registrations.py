@@ -62,7 +62,8 @@ def begin(
     Arguments:
         kind: `manifest` and `folder` bring their `rows`; a `prefix` is listed when its turn comes.
         name: of the file, prefix or folder; for a prefix this is what is looked below.
-        rows: each with `key` (an object in storage) or `path` (a file), and maybe `title`.
+        rows: each with `key` (an object in storage) or `path` (a file), maybe a `title`, and maybe
+            the `sha256` that its content has to have.
         folder: what paths are relative to, on this machine; None refuses paths (requests).
 
     Side effects: the rows and the event `registration.begun`, together. No content is read yet.
@@ -379,6 +380,7 @@ def _register_row(claim: Claim, row: RegistrationRow, folder: Path | None) -> Re
             _refuse(row, source)
             registration.refused_count += 1
         row.save(update_fields=["state", "video", "problem", "detail", "is_staged", "key"])
+        arrivals.settle(row)
         registration.failures = 0
         registration.error = ""
         registration.save(update_fields=["registered_count", "refused_count", "failures", "error"])
@@ -389,7 +391,7 @@ def _register_row(claim: Claim, row: RegistrationRow, folder: Path | None) -> Re
 
 def _measured(row: RegistrationRow, folder: Path | None) -> services.Source:
     if row.key:
-        return services.measured(key=row.key)
+        return services.measured(key=row.key, announced=row.sha256)
     if not row.path:
         raise InvalidManifest("The row names neither a key nor a path.")
     if folder is None:
@@ -483,7 +485,8 @@ def _store_rows(registration: Registration, rows: Iterable[Mapping[str, Any]]) -
             RegistrationRow(
                 registration=registration,
                 number=number,
-                is_staged=registration.kind == Registration.Kind.FILES,
+                is_staged=registration.kind in Registration.STAGED,
+                sha256=row.get("sha256", ""),
                 **{name: _text(row.get(name) or "") for name in manifests.COLUMNS},
             )
             for number, row in enumerate(rows, start=1)

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from videos import queries
-from videos.models import Registration, RegistrationRow, Video, VideoJob
+from videos.models import Registration, RegistrationRow, Upload, Video, VideoJob
 
 
 class VideoJobSerializer(serializers.ModelSerializer[VideoJob]):
@@ -79,11 +79,16 @@ class UploadPartSerializer(serializers.Serializer[Any]):
 
 
 class DirectUploadSerializer(serializers.Serializer[Any]):
-    """An upload and what is still to be sent; ask again to resume."""
+    """An upload, what is still to be sent, what became of it; ask again to resume or to wait."""
 
     id = serializers.IntegerField()
-    state = serializers.CharField()
-    video = serializers.IntegerField(allow_null=True)
+    state = serializers.ChoiceField(choices=Upload.State.choices)
+    video = serializers.IntegerField(allow_null=True, help_text="What it became.")
+    registration = serializers.IntegerField(
+        allow_null=True, help_text="That reads it: how far it is, to cancel and to resume."
+    )
+    problem = serializers.CharField(help_text="Its slug; empty unless refused.")
+    detail = serializers.CharField(help_text="Why it is refused, or what the worker waits for.")
     post = serializers.JSONField(allow_null=True, help_text="url and fields of a form, or null.")
     parts = UploadPartSerializer(many=True)
 

@@ -20,6 +20,7 @@ from videos.problems import (
     InvalidKey,
     JobIsRunning,
     NothingLarger,
+    UploadRefused,
     VideoAlreadyRegistered,
     VideoIsRetired,
     VideoNotProbed,
@@ -76,15 +77,23 @@ class Source:
     size_bytes: int
 
 
-def measured(*, file: IO[bytes] | File[bytes] | None = None, key: str | None = None) -> Source:
+def measured(
+    *,
+    file: IO[bytes] | File[bytes] | None = None,
+    key: str | None = None,
+    announced: str = "",
+) -> Source:
     """The slow half of registering: read the content once, and store it if it is a `file`.
 
-    No row is written; done twice, the second changes nothing. Raises what `register_video` does.
+    `announced` is the SHA-256 that the object of a `key` has to have (`UploadRefused` else). No row
+    is written; done twice, the second changes nothing. Raises what `register_video` does.
     """
     if (file is None) == (key is None):
         raise TypeError("Give either a file or a key.")
     if file is not None:
+        file.seek(0)
         sha256, size = _measure(file)
+        file.seek(0)
         name = Path(str(getattr(file, "name", ""))).name
         _refuse_duplicate(sha256)
         key = rules.source_key(sha256, name)
@@ -92,6 +101,8 @@ def measured(*, file: IO[bytes] | File[bytes] | None = None, key: str | None = N
         return Source(key, name, sha256, size)
     assert key is not None
     sha256, size = _measure_stored(key)
+    if announced and sha256 != announced:
+        raise UploadRefused("The checksum is not the announced one.")
     _refuse_duplicate(sha256)
     return Source(key, key, sha256, size)
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,14 +31,12 @@ def is_local() -> bool:
 
 
 def digest(stream: IO[bytes] | File[bytes]) -> tuple[str, int]:
-    """(SHA-256 in hex, size in bytes) of a stream from its start; leaves it at its start."""
+    """(SHA-256 in hex, size in bytes) of what is left of a stream."""
     sha256 = hashlib.sha256()
     size = 0
-    stream.seek(0)
     while chunk := stream.read(CHUNK):
         sha256.update(chunk)
         size += len(chunk)
-    stream.seek(0)
     return sha256.hexdigest(), size
 
 
@@ -89,23 +87,48 @@ def local_copy(key: str) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="video-") as folder:
         path = Path(folder) / ("source" + Path(key).suffix)
-        with storage.open(key, "rb") as remote, path.open("wb") as local:
-            shutil.copyfileobj(remote, local, CHUNK)
+        with _absent_is_not_found(key):
+            client().download_file(storage.bucket_name, key, str(path))  # type: ignore[attr-defined]
         yield path
 
 
 @contextmanager
-def opened(key: str) -> Iterator[File[bytes]]:
-    """The object's bytes. Raises `NotInStorage` when it is not there or may not be read.
+def _remote(key: str) -> Iterator[IO[bytes]]:
+    """The object's bytes as they come: django-storages would keep all of them in memory first."""
+    bucket = media().bucket_name  # type: ignore[attr-defined]
+    with _absent_is_not_found(key):
+        body = client().get_object(Bucket=bucket, Key=key)["Body"]
+    with closing(body):
+        yield body
 
+
+@contextmanager
+def _absent_is_not_found(key: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
+            raise FileNotFoundError(f"{key} is not in storage.") from error
+        raise
+
+
+@contextmanager
+def opened(key: str) -> Iterator[IO[bytes] | File[bytes]]:
+    """The object's bytes, to be read once.
+
+    Raises `NotInStorage` when it is not there or may not be read.
     What may pass (storage cannot be reached) stays the exception that it is.
     """
     storage = media()
     try:
         if not storage.exists(key):
             raise NotInStorage(f"{key} is not in storage.")
-        with storage.open(key, "rb") as stored:
-            yield stored
+        if isinstance(storage, FileSystemStorage):
+            with storage.open(key, "rb") as stored:
+                yield stored
+            return
+        with _remote(key) as body:
+            yield body
     except (FileNotFoundError, IsADirectoryError) as error:
         raise NotInStorage(f"{key} is not a file in storage.") from error
     except PermissionError as error:

@@ -1,4 +1,4 @@
-"""The life of a registration, as data (see `annotation_platform.states`)."""
+"""The lives of a registration and of an upload, as data (see `annotation_platform.states`)."""
 
 from __future__ import annotations
 
@@ -31,4 +31,24 @@ REGISTRATION = Machine(
     ),
 )
 
-MACHINES = (REGISTRATION,)
+UPLOAD = Machine(
+    name="Upload",
+    meaning="One file sent straight to storage, part by part, until it is a video.",
+    states={
+        "open": "parts are still to be sent; nobody has looked at what arrived",
+        "registering": "everything arrived; a registration of one row reads its checksum",
+        "completed": "it is a video",
+        "refused": "its row says why; the content is deleted",
+        "abandoned": "given up, or not of the announced size; the content is deleted",
+    },
+    transitions=(
+        Transition(NEW, "open", "manager", "size and checksum are announced"),
+        Transition("open", "registering", "manager", "everything was sent, of the announced size"),
+        Transition("open", "abandoned", "manager", "given up, or not of the announced size"),
+        Transition("open", "abandoned", "system", "nobody completed it within 7 days"),
+        Transition("registering", "completed", "system", "its content is the announced, and new"),
+        Transition("registering", "refused", "system", "its content is other, or known already"),
+    ),
+)
+
+MACHINES = (REGISTRATION, UPLOAD)

@@ -1,7 +1,8 @@
 """Uploads straight to S3: the bytes of a video never pass through a web server.
 
 Announce (size and checksum) → send the parts with presigned requests, in any order, again after a
-break → complete. Only then does the server look (HEAD), read the checksum and register the video.
+break → complete: the server looks (HEAD) and hands it to a registration of one row, whose worker
+reads the checksum and registers the video.
 """
 
 from __future__ import annotations
@@ -14,11 +15,18 @@ from typing import Any
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
+from annotation_platform.api.problems import Problem
 from annotation_platform.clock import database_now
-from videos import rules, storage
-from videos.models import Upload, Video
-from videos.problems import FileTooLarge, NotInStorage, UploadRefused, VideoAlreadyRegistered
-from videos.services import register_video
+from videos import registrations, rules, storage
+from videos.models import Registration, RegistrationRow, Upload, Video
+from videos.problems import (
+    FileTooLarge,
+    NotInStorage,
+    RegistrationHasEnded,
+    RegistrationIsOpen,
+    UploadRefused,
+    VideoAlreadyRegistered,
+)
 
 PART_BYTES = 16 * rules.MEBIBYTE
 MOST_BYTES = 64 * 1024 * rules.MEBIBYTE
@@ -118,43 +126,94 @@ def requests_for(upload: Upload) -> dict[str, Any]:
     return {"post": None, "parts": parts}
 
 
-def complete(*, actor: AbstractBaseUser | None, upload: Upload) -> Video:
-    """Put the parts together, look at what is there, and register it. Idempotent.
+def complete(*, actor: AbstractBaseUser | None, upload: Upload) -> Upload:
+    """Put the parts together, look how long the whole is, and have a worker read it. Idempotent.
+
+    Nothing is read here. The checksum and duplicates are a worker's: the upload is `registering`
+    until then, as a registration of one row, and `completed` or `refused` afterwards. Completing it
+    again takes up a registration that failed or was cancelled.
+
+    Side effects: the object; the registration and its event `registration.begun`. Storage is asked
+    before any row is locked.
 
     Raises `UploadRefused` when parts are missing (it stays open: send them and complete again), or
-    when size or checksum differ from what was announced (the object is deleted).
+    when the size differs from what was announced (the object is deleted), `NotInStorage`,
+    `UploadNotOpen`.
     """
+    upload = Upload.objects.get(pk=upload.pk)
+    arrived = 0
+    if upload.state == Upload.State.OPEN:
+        try:
+            arrived = _arrived(upload)
+        except Problem:
+            upload.refresh_from_db()
+            if upload.state == Upload.State.OPEN:
+                raise  # else somebody else completed it meanwhile
     with transaction.atomic():
-        locked = Upload.objects.select_for_update().get(pk=upload.pk)
-        if locked.state == Upload.State.COMPLETED:
-            assert locked.video is not None
-            return locked.video
-        if locked.state != Upload.State.OPEN:
-            raise UploadNotOpen()
-        if locked.upload_id:
-            _join(locked)
-        found = _head(locked)
-        if found != locked.size_bytes:
-            wrong = f"{found} bytes arrived, {locked.size_bytes} were announced."
-        else:
-            with storage.media().open(locked.key, "rb") as stored:
-                sha256, _ = storage.digest(stored)
-            wrong = "" if sha256 == locked.sha256 else "The checksum is not the announced one."
-        if not wrong:
-            video = register_video(actor=actor, key=locked.key, title=locked.title)
-            locked.state, locked.video = Upload.State.COMPLETED, video
-            locked.save(update_fields=["state", "video"])
-            return video
-        _abandon(locked)
-    raise UploadRefused(wrong)
+        locked = Upload.objects.select_for_update(no_key=True).get(pk=upload.pk)
+        if locked.state == Upload.State.OPEN:
+            if arrived != locked.size_bytes:
+                _abandon(locked)
+            else:
+                _hand_over(actor, locked)
+    match locked.state:
+        case Upload.State.COMPLETED:
+            return locked
+        case Upload.State.REGISTERING:
+            return _taken_up(actor, locked)
+    if upload.state == Upload.State.OPEN:
+        raise UploadRefused(f"{arrived} bytes arrived, {locked.size_bytes} were announced.")
+    raise UploadNotOpen(_row_of(locked).detail if locked.row_id else "")
+
+
+def _arrived(upload: Upload) -> int:
+    if upload.upload_id:
+        _join(upload)
+    return _head(upload)
+
+
+def _hand_over(actor: AbstractBaseUser | None, upload: Upload) -> None:
+    registration = registrations.begin(
+        actor=actor,
+        kind=Registration.Kind.UPLOAD,
+        name=upload.title,
+        rows=[
+            {
+                "key": upload.key,
+                "path": upload.title,
+                "title": upload.title,
+                "sha256": upload.sha256,
+            }
+        ],
+    )
+    upload.state, upload.row = Upload.State.REGISTERING, registration.rows.get()
+    upload.save(update_fields=["state", "row"])
+
+
+def _taken_up(actor: AbstractBaseUser | None, upload: Upload) -> Upload:
+    registration = _row_of(upload).registration
+    if registration.state in (Registration.State.FAILED, Registration.State.CANCELLED):
+        with suppress(RegistrationHasEnded, RegistrationIsOpen):  # somebody else did
+            registrations.resume(actor=actor, registration=registration)
+    return Upload.objects.get(pk=upload.pk)
+
+
+def _row_of(upload: Upload) -> RegistrationRow:
+    return RegistrationRow.objects.select_related("registration").get(upload=upload)
 
 
 def abandon(*, actor: AbstractBaseUser | None, upload: Upload) -> None:
-    """Give an open upload up and remove what arrived of it. Idempotent."""
+    """Give an open upload up and remove what arrived of it. Idempotent.
+
+    Raises `UploadNotOpen` once it is handed over: its registration can be cancelled then.
+    """
     with transaction.atomic():
-        locked = Upload.objects.select_for_update().get(pk=upload.pk)
+        locked = Upload.objects.select_for_update(no_key=True).get(pk=upload.pk)
         if locked.state == Upload.State.OPEN:
             _abandon(locked)
+        elif locked.state == Upload.State.REGISTERING:
+            which = _row_of(locked).registration_id
+            raise UploadNotOpen(f"Its content is being looked at: cancel registration {which}.")
 
 
 def abandon_old(limit: int = 20) -> int:
@@ -187,12 +246,17 @@ def _join(upload: Upload) -> None:
     ]
     if wrong:
         raise UploadRefused(f"{len(wrong)} parts are missing or of a wrong size.", parts=wrong)
-    storage.client().complete_multipart_upload(
-        Bucket=_bucket(),
-        Key=upload.key,
-        UploadId=upload.upload_id,
-        MultipartUpload={"Parts": [{"PartNumber": n, "ETag": etag} for n, etag, _ in parts]},
-    )
+    s3 = storage.client()
+    try:
+        s3.complete_multipart_upload(
+            Bucket=_bucket(),
+            Key=upload.key,
+            UploadId=upload.upload_id,
+            MultipartUpload={"Parts": [{"PartNumber": n, "ETag": etag} for n, etag, _ in parts]},
+        )
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchUpload":  # else somebody joined them just now
+            raise
 
 
 def _parts(upload: Upload) -> list[tuple[int, str, int]]:

@@ -15,6 +15,7 @@ from rest_framework.decorators import action
 from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 
 from annotation_platform.api.idempotency import idempotent
 from annotation_platform.api.pagination import OldestFirst
@@ -176,7 +177,7 @@ class UploadViewSet(viewsets.GenericViewSet[Upload]):
 
     permission_classes = [IsManager]
     serializer_class = serializers.DirectUploadSerializer
-    queryset = Upload.objects.all()
+    queryset = Upload.objects.select_related("row__registration")
     lookup_value_regex = r"\d{1,18}"
 
     @extend_schema(
@@ -192,15 +193,30 @@ class UploadViewSet(viewsets.GenericViewSet[Upload]):
         return Response(_upload_document(upload), status=201)
 
     def retrieve(self, request: Request, pk: str) -> Response:
-        """What is still to be sent, with fresh links: for resuming."""
+        """What is still to be sent, with fresh links, for resuming; later what became of it."""
         return Response(_upload_document(self.get_object()))
 
-    @extend_schema(request=None, responses=serializers.VideoSerializer)
+    @extend_schema(
+        request=None,
+        responses={
+            200: serializers.DirectUploadSerializer,
+            202: serializers.DirectUploadSerializer,
+        },
+    )
     @action(detail=True, methods=["post"])
     def complete(self, request: Request, pk: str) -> Response:
-        """Everything was sent: check it and register the video."""
-        video = uploads.complete(actor=_person(request), upload=self.get_object())
-        return Response(serializers.VideoSerializer(video).data)
+        """Everything was sent: check its size, and have it read and registered.
+
+        202 while a worker has to read it: ask the upload, in `Location`, until it is `completed`
+        (with its `video`) or `refused` (with the `problem`). 200 once it is completed.
+        """
+        upload = uploads.complete(actor=_person(request), upload=self.get_object())
+        where = reverse("video-upload-detail", args=[upload.pk], request=request)
+        return Response(
+            _upload_document(upload),
+            status=202 if upload.state == Upload.State.REGISTERING else 200,
+            headers={"Location": where},
+        )
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
@@ -296,7 +312,16 @@ def _upload_document(upload: Upload) -> dict[str, Any]:
     wanted: dict[str, Any] = {"post": None, "parts": []}
     if upload.state == Upload.State.OPEN:
         wanted = uploads.requests_for(upload)
-    return {"id": upload.pk, "state": upload.state, "video": upload.video_id, **wanted}
+    row = upload.row
+    return {
+        "id": upload.pk,
+        "state": upload.state,
+        "video": upload.video_id,
+        "registration": row.registration_id if row is not None else None,
+        "problem": row.problem if row is not None else "",
+        "detail": row.detail or row.registration.error if row is not None else "",
+        **wanted,
+    }
 
 
 def _person(request: Request) -> AbstractBaseUser:

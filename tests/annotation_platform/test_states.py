@@ -10,14 +10,15 @@ from annotation_platform.states import Machine, as_markdown, machines
 from tasks.models import Assignment, Submission, Task
 from tasks.transitions import ASSIGNMENT, SUBMISSION, TASK
 from tests import factories
-from videos.models import Registration
-from videos.transitions import REGISTRATION
+from videos.models import Registration, Upload
+from videos.transitions import REGISTRATION, UPLOAD
 
 MODELS = [
     (TASK, Task),
     (ASSIGNMENT, Assignment),
     (SUBMISSION, Submission),
     (REGISTRATION, Registration),
+    (UPLOAD, Upload),
 ]
 IDS = [machine.name for machine, _ in MODELS]
 
@@ -35,7 +36,7 @@ def test_every_move_is_between_known_states_and_every_state_is_reached(machine: 
 
 @pytest.mark.parametrize(("machine", "model"), MODELS, ids=IDS)
 def test_the_model_has_the_machines_states(
-    machine: Machine, model: type[Task | Assignment | Submission | Registration]
+    machine: Machine, model: type[Task | Assignment | Submission | Registration | Upload]
 ) -> None:
     assert set(model.State.values) == set(machine.states)
 
@@ -43,7 +44,7 @@ def test_the_model_has_the_machines_states(
 @pytest.mark.django_db
 @pytest.mark.parametrize(("machine", "model"), MODELS, ids=IDS)
 def test_the_database_knows_the_same_moves(
-    machine: Machine, model: type[Task | Assignment | Submission | Registration]
+    machine: Machine, model: type[Task | Assignment | Submission | Registration | Upload]
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute(

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import threading
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from django.conf import settings
 from django.db import connection
+from pytest_django import Settings
 
 from events.models import Event
 from tests.faults.processes import Broker, Worker, eventually
-from videos import links, registrations, services
+from tests.s3 import BUCKET, Application, boto, serve_moto, storage_url, use
+from videos import links, registrations, services, uploads
 from videos.demo_clips import KINDS, write_clip
 from videos.jobs import JOB_OF_STAGE, register_rows
-from videos.models import Registration, Video, VideoJob
+from videos.models import Registration, Upload, Video, VideoJob
 from videos.problems import NotAvailable
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
@@ -88,6 +93,62 @@ def test_a_killed_worker_leaves_nothing_half_made_and_the_sweep_finishes(
         assert Video.objects.get().state == "ready"
     made = {str(p.relative_to(settings.MEDIA_ROOT)) for p in artefacts.rglob("*") if p.is_file()}
     assert made == set(job.result["files"].values())  # type: ignore[index]
+
+
+class Gate:
+    """Lets moto say that it is asked for content, and answer when the test wants it to."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+        self.asked = 0
+
+    def __call__(self, app: Application) -> Application:
+        def gated(environ: dict[str, Any], start_response: Any) -> Any:
+            if environ["REQUEST_METHOD"] == "GET" and environ["PATH_INFO"].endswith(".mp4"):
+                self.asked += 1
+                self.opened.wait(60)
+            return app(environ, start_response)
+
+        return gated
+
+
+def test_a_worker_killed_while_it_reads_an_upload_is_followed_by_one_that_registers_it(
+    broker: Broker, worker_process: Worker, settings: Settings
+) -> None:
+    gate, body = Gate(), b"an upload " * 1000
+    with serve_moto(gate) as endpoint:
+        s3 = boto(endpoint)
+        s3.create_bucket(Bucket=BUCKET)
+        use(settings, endpoint)
+        worker_process.environment["STORAGE_URL"] = storage_url(endpoint)
+        upload = uploads.begin(
+            actor=None,
+            filename="a.mp4",
+            size_bytes=len(body),
+            sha256=hashlib.sha256(body).hexdigest(),
+        )
+        s3.put_object(Bucket=BUCKET, Key=upload.key, Body=body)
+
+        worker_process.start()
+        uploads.complete(actor=None, upload=upload)
+        eventually(lambda: gate.asked == 1, what="its worker to read it")
+        worker_process.kill()
+        left = Registration.objects.get()
+        assert (left.state, left.done_count, Video.objects.count()) == ("running", 0, 0)
+        assert Upload.objects.get().state == "registering"
+        broker.restart()  # and the message is lost as well
+        gate.opened.set()
+
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE videos_registration SET running_until = now() - interval '1 s'")
+        worker_process.with_beat = True
+        worker_process.start()
+        eventually(lambda: Upload.objects.get().state == "completed", what="it, after the sweep")
+        worker_process.stop()
+    left.refresh_from_db()
+    assert (left.state, left.attempts, left.registered_count) == ("done", 2, 1)
+    assert Upload.objects.get().video == Video.objects.get()
+    assert Event.objects.filter(type="video.registered").count() == 1
 
 
 def test_a_worker_killed_while_registering_is_followed_by_one_that_goes_on(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_django import Settings
@@ -51,3 +51,25 @@ def register(manager_user: User) -> Callable[[Path], Video]:
             return register_video(actor=manager_user, file=file)
 
     return _register
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[str]:
+    from tests.s3 import serve_moto
+
+    with serve_moto() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def moto_s3(moto_server: str, settings: Settings) -> Any:
+    """Storage is moto's, empty; the boto3 client of it."""
+    import requests
+
+    from tests.s3 import BUCKET, boto, use
+
+    requests.post(f"{moto_server}/moto-api/reset", timeout=5)
+    client = boto(moto_server)
+    client.create_bucket(Bucket=BUCKET)
+    use(settings, moto_server)
+    return client

@@ -3,72 +3,25 @@ for signatures, expiry and content types (it answers ranges with 200)."""
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 import requests
-from botocore.config import Config
 from botocore.exceptions import ClientError
-from rest_framework.test import APIClient
 
+from tests.s3 import BUCKET, KEY, SECRET, use
 from tests.videos.files import named
-from videos import links, processing, registrations, services, storage, uploads
-from videos.models import Upload, Video
-from videos.problems import UploadRefused, VideoAlreadyRegistered
-
-BUCKET, KEY, SECRET = "clips", "TESTKEY", "TESTSECRET123"
+from videos import links, processing, registrations, services, storage
+from videos.models import Video
 
 pytestmark = pytest.mark.django_db
-
-
-def options(endpoint: str) -> dict[str, Any]:
-    """As annotation_platform.settings makes them from STORAGE_URL."""
-    from annotation_platform.settings import _media_storage
-
-    where = endpoint.removeprefix("http://")
-    return _media_storage(f"s3://{KEY}:{SECRET}@{where}/{BUCKET}?scheme=http")
-
-
-def use(settings: Any, endpoint: str) -> None:
-    settings.STORAGES = {**settings.STORAGES, "media": options(endpoint)}
-
-
-@pytest.fixture(scope="module")
-def moto_server() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-def boto(endpoint: str) -> Any:
-    return boto3.client(
-        "s3", endpoint_url=endpoint, aws_access_key_id=KEY, aws_secret_access_key=SECRET,
-        region_name="us-east-1",
-        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
-    )  # fmt: skip
-
-
-@pytest.fixture
-def moto_s3(moto_server: str, settings: Any) -> Any:
-    requests.post(f"{moto_server}/moto-api/reset", timeout=5)
-    client = boto(moto_server)
-    client.create_bucket(Bucket=BUCKET)
-    use(settings, moto_server)
-    return client
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +57,6 @@ def rclone_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def rclone_s3(rclone_server: str, settings: Any) -> str:
     use(settings, rclone_server)
     return rclone_server
-
-
-def sha(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 # --- moto ----------------------------------------------------------------------------------------
@@ -177,131 +126,6 @@ def test_an_object_that_may_not_be_read_is_refused_and_a_broken_store_is_tried_a
         assert (made.state, made.registered_count) == ("done", 1)
     else:
         assert (made.state, made.failures, made.registered_count) == ("queued", 1, 0)
-
-
-def test_a_small_file_goes_by_one_form(moto_s3: Any, manager_user: Any) -> None:
-    body = b"small video"
-    upload = uploads.begin(
-        actor=manager_user, filename="My_clip.mp4", size_bytes=len(body), sha256=sha(body)
-    )
-    form = uploads.requests_for(upload)["post"]
-    sent = requests.post(form["url"], data=form["fields"], files={"file": body}, timeout=5)
-    assert sent.status_code in (200, 201, 204)
-    video = uploads.complete(actor=manager_user, upload=upload)
-    assert (video.title, video.sha256, video.key) == ("My clip", sha(body), upload.key)
-    assert uploads.complete(actor=manager_user, upload=upload) == video
-    with pytest.raises(VideoAlreadyRegistered):
-        uploads.begin(actor=manager_user, filename="x.mp4", size_bytes=1, sha256=sha(body))
-
-
-@pytest.fixture
-def big(moto_s3: Any, manager_user: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, Upload]:
-    size = 5 * 1024 * 1024  # S3's smallest part
-    monkeypatch.setattr(uploads, "PART_BYTES", size)
-    monkeypatch.setattr(uploads, "SINGLE_POST_BYTES", size)
-    body = bytes(size) + b"1" * size + b"rest"
-    upload = uploads.begin(
-        actor=manager_user, filename="a.mp4", size_bytes=len(body), sha256=sha(body)
-    )
-    return body, upload
-
-
-def put(part: dict[str, Any], body: bytes) -> None:
-    answer = requests.put(part["url"], data=body[part["start"] : part["end"]], timeout=10)
-    assert answer.status_code == 200
-
-
-def test_a_broken_upload_resumes_where_it_stopped(
-    big: tuple[bytes, Upload], manager_user: Any
-) -> None:
-    body, upload = big
-    parts = uploads.requests_for(upload)["parts"]
-    assert [(p["number"], p["end"] - p["start"]) for p in parts] == [
-        (1, 5 * 1024 * 1024), (2, 5 * 1024 * 1024), (3, 4),
-    ]  # fmt: skip
-    put(parts[1], body)
-    with pytest.raises(UploadRefused) as refusal:
-        uploads.complete(actor=manager_user, upload=upload)
-    assert refusal.value.extra == {"parts": [1, 3]}
-    missing = uploads.requests_for(upload)["parts"]
-    assert [p["number"] for p in missing] == [1, 3]
-    for part in missing:
-        put(part, body)
-    video = uploads.complete(actor=manager_user, upload=upload)
-    assert video.sha256 == sha(body)
-    assert video.size_bytes == len(body)
-
-
-def test_content_that_differs_from_its_announcement_is_refused_and_removed(
-    big: tuple[bytes, Upload], moto_s3: Any, manager_user: Any
-) -> None:
-    body, upload = big
-    for part in uploads.requests_for(upload)["parts"]:
-        put(part, body[:-1] + b"X")
-    with pytest.raises(UploadRefused, match="checksum"):
-        uploads.complete(actor=manager_user, upload=upload)
-    upload.refresh_from_db()
-    assert upload.state == "abandoned"
-    assert not Video.objects.exists()
-    assert "Contents" not in moto_s3.list_objects_v2(Bucket=BUCKET)
-
-
-def test_uploads_are_signed_with_v4(big: tuple[bytes, Upload], manager_user: Any) -> None:
-    _, upload = big
-    for part in uploads.requests_for(upload)["parts"]:
-        assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in part["url"]
-    small = uploads.begin(actor=manager_user, filename="b.mp4", size_bytes=1, sha256=sha(b"b"))
-    fields = uploads.requests_for(small)["post"]["fields"]
-    assert fields["x-amz-algorithm"] == "AWS4-HMAC-SHA256"
-    assert "signature" not in fields  # V2's
-
-
-def test_the_arrived_size_is_looked_at_before_anything_is_read(
-    moto_s3: Any, manager_user: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    upload = uploads.begin(actor=manager_user, filename="a.mp4", size_bytes=3, sha256=sha(b"abc"))
-    moto_s3.put_object(Bucket=BUCKET, Key=upload.key, Body=b"abcd")
-    monkeypatch.setattr(storage, "digest", None)
-    with pytest.raises(UploadRefused, match=r"4 bytes arrived, 3 were announced\."):
-        uploads.complete(actor=manager_user, upload=upload)
-    upload.refresh_from_db()
-    assert (upload.state, Video.objects.count()) == ("abandoned", 0)
-    assert "Contents" not in moto_s3.list_objects_v2(Bucket=BUCKET)
-
-
-def test_old_uploads_are_given_up(big: tuple[bytes, Upload], moto_s3: Any) -> None:
-    from datetime import timedelta
-
-    from django.db.models import F
-
-    assert uploads.abandon_old() == 0
-    Upload.objects.update(created_at=F("created_at") - timedelta(days=8))
-    assert uploads.abandon_old() == 1
-    assert Upload.objects.get().state == "abandoned"
-    assert not moto_s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads")
-
-
-def test_the_api_announces_and_completes(moto_s3: Any, manager_user: Any) -> None:
-    api = APIClient()
-    api.force_authenticate(manager_user)
-    body = b"over the API"
-    announced = {"filename": "a.mp4", "size_bytes": len(body), "sha256": sha(body)}
-    made = api.post("/api/v1/videos/uploads/", announced).json()
-    early = api.post(f"/api/v1/videos/uploads/{made['id']}/complete/")
-    assert early.json()["type"] == "/problems/not-in-storage"
-    post = made["post"]
-    files = {"file": BytesIO(body)}
-    requests.post(post["url"], data=post["fields"], files=files, timeout=5).raise_for_status()
-    video = api.post(f"/api/v1/videos/uploads/{made['id']}/complete/").json()
-    assert (video["sha256"], video["state"]) == (sha(body), "registered")
-    again = api.get(f"/api/v1/videos/uploads/{made['id']}/").json()
-    assert (again["state"], again["video"]) == ("completed", video["id"])
-    assert api.post("/api/v1/videos/uploads/", announced).status_code == 409
-
-
-def test_local_storage_says_to_post_the_file(manager_user: Any) -> None:
-    with pytest.raises(uploads.DirectUploadOff):
-        uploads.begin(actor=manager_user, filename="a.mp4", size_bytes=1, sha256="0" * 64)
 
 
 # --- rclone --------------------------------------------------------------------------------------
