@@ -5,10 +5,10 @@ A project that was never funded is not limited.
 
 from __future__ import annotations
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Sum
 
-from contractors.models import User
+from contractors.models import Contractor, User
 from events.services import record
 from tasks.models import Assignment, BudgetShare, Funding, Project
 from tasks.models.budget import SHARES
@@ -25,6 +25,8 @@ def fund(*, actor: User | None, project: Project, amount_cents: int, reason: str
     Raises `BudgetExhausted` when more would be taken out than is free.
     """
     held_cents = 0
+    if not _is_limited(project):
+        _let_claims_end()
     locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if not locked.budget_limited:
         BudgetShare.objects.bulk_create(
@@ -91,6 +93,16 @@ def _is_limited(project: Project) -> bool:
         project.budget_limited
         or Project.objects.filter(pk=project.pk, budget_limited=True).exists()
     )
+
+
+def _let_claims_end() -> None:
+    """Wait for the claims under way, and let new ones wait for this transaction.
+
+    They have read that the project has no budget, and reserve nothing. Every claim locks its
+    person first, so the table's lock is enough; no funding but the first takes it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {Contractor._meta.db_table} IN EXCLUSIVE MODE")
 
 
 def _held_cents(project: Project) -> int:

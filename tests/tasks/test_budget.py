@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, timedelta
+from threading import Event as Signal
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet, Sum
 
 from annotation_platform.clock import database_now
@@ -23,6 +24,7 @@ from tasks import problems, services
 from tasks.models import Assignment, BudgetShare, Funding, Project, Submission
 from tests import factories
 from tests.factories import client_for
+from tests.faults.processes import eventually
 from tests.races.together import run_together
 from tests.raw_sql import execute
 
@@ -301,6 +303,41 @@ def test_the_first_funding_covers_what_is_held_already() -> None:
     assert balance(project) == {"free": 1800, "reserved": 3200, "earned": 0}
     close(handed_in.submissions.get(), "rejected")
     assert balance(project) == {"free": 3400, "reserved": 1600, "earned": 0}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("known", [False, True], ids=["guards", "fast"])
+def test_the_first_funding_waits_for_claims_under_way(known: bool) -> None:
+    project = factories.project()
+    factories.open_tasks(project)
+    person = factories.worker(project)
+    if known:
+        client_for(person).get(f"/api/v1/projects/{project.pk}/why/")
+    claimed, may_commit = Signal(), Signal()
+
+    def claim() -> None:
+        with transaction.atomic():
+            services.claim_next_task(contractor=person, project=project)
+            claimed.set()
+            assert may_commit.wait(30)
+
+    def fund() -> Funding:
+        assert claimed.wait(30)
+        return services.fund(actor=None, project=project, amount_cents=5000, reason="Pilot")
+
+    def commit_once_the_other_waits() -> None:
+        eventually(funding_waits, what="the funding's wait")
+        may_commit.set()
+
+    results = run_together([claim, fund, commit_once_the_other_waits])
+    assert not [result for result in results if isinstance(result, Exception)]
+    assert balance(project) == {"free": 3400, "reserved": 1600, "earned": 0}
+
+
+def funding_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'ExclusiveLock'")
+        return bool(cursor.fetchone()[0])
 
 
 def test_a_project_loaded_before_its_first_funding_is_limited_all_the_same() -> None:

@@ -94,7 +94,7 @@ class Paying(World):
         self.stripe.look_up_is_down = False
 
     @rule(
-        hours=st.lists(st.sampled_from([1, 22, 25]), min_size=1, max_size=2),
+        hours=st.lists(st.sampled_from([0, 1, 22, 25]), min_size=1, max_size=2),
         faults=st.lists(st.sampled_from(QUICK_FAULTS), min_size=1, max_size=2),
         crash=st.sampled_from(["", *CRASHES]),
     )
