@@ -9,7 +9,9 @@ from django.db.models.functions import Now
 
 from tasks.models.projects import Project
 
-SHARES = 8
+# As many as claims that run at once need, and more: the dead versions of a share, which stay while
+# some transaction is held open, are in the way of those who look for it.
+SHARES = 32
 
 
 class Funding(models.Model):

@@ -68,7 +68,7 @@ def claim_each(people: list[Contractor], project: Project) -> Counter[type]:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("known", [False, True], ids=["guards", "fast"])
 def test_sixteen_people_share_money_for_five(known: bool) -> None:
-    """The money lies in eight shares of exactly five prices together."""
+    """The money lies in shares smaller than a price; together it is exactly five prices."""
     project = funded(5 * 1600, overlap=2)
     factories.open_tasks(project, 16)
     people = [factories.worker(project) for _ in range(16)]

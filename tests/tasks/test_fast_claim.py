@@ -286,3 +286,23 @@ def test_as_many_shares_as_the_function_draws_from() -> None:
         cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'tasks_claim'")
         (source,) = cursor.fetchone()
     assert f"shares CONSTANT integer := {SHARES};" in source
+
+
+def test_a_claim_finds_its_share_of_the_budget_by_its_index() -> None:
+    """A table of a few rows is thought to be one page, however many dead ones lie in it."""
+    project, person = ready()
+    services.fund(actor=None, project=project, amount_cents=100_000, reason="Pilot")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE tasks_budgetshare")
+        before = scans()
+        assert fast(person, project) is not None
+        assert scans() == before
+
+
+def scans() -> int:
+    """How often this transaction has read the shares from end to end."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'tasks_budgetshare'"
+        )
+        return int(cursor.fetchone()[0])
