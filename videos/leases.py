@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, connection
 from django.db.models import QuerySet
 
@@ -19,6 +20,13 @@ from annotation_platform.clock import database_now
 
 LEASE_SECONDS = 60
 HEARTBEAT_SECONDS = 15
+
+
+def why(error: BaseException) -> str:
+    """What a failure is called on the row that it stopped."""
+    if isinstance(error, SoftTimeLimitExceeded):
+        return "It took longer than its job may, reading and writing storage included."
+    return f"{type(error).__name__}: {error}"
 
 
 @contextmanager

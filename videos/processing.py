@@ -150,11 +150,11 @@ def _carry_out(claim: Claim) -> None:
         _refused(claim, str(refusal))
         return
     except (StageFailed, OSError) as error:
-        _failed(claim, f"{type(error).__name__}: {error}")
+        _failed(claim, leases.why(error))
         return
     except BaseException as error:
         # A soft time limit or a worker shutting down: give the job back, then go.
-        _failed(claim, f"{type(error).__name__}: {error}")
+        _failed(claim, leases.why(error))
         raise
     if _finish(claim, result):
         _delete_older(claim)

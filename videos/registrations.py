@@ -276,7 +276,7 @@ def carry_out(registration_id: int, *, here: bool = False, on_row: OnRow | None 
         return False
     except Exception as error:
         logger.warning("Registration %s failed.", registration_id, exc_info=True)
-        _failed(claim, str(error) if isinstance(error, RowBroke) else _told(error))
+        _failed(claim, str(error) if isinstance(error, RowBroke) else leases.why(error))
         return False
     except BaseException:  # shutting down
         _give_back(claim)
@@ -362,7 +362,7 @@ def _register_row(claim: Claim, row: RegistrationRow, folder: Path | None) -> Re
         source = problem
     except Exception as error:
         name = f" ({row.name[:200]})" if row.name else ""
-        raise RowBroke(f"Row {row.number}{name}: {_told(error)}") from error
+        raise RowBroke(f"Row {row.number}{name}: {leases.why(error)}") from error
     with _still_ours(claim) as registration:
         if registration is None:
             return None
@@ -509,7 +509,3 @@ def _is_held(registration: Registration) -> bool:
 
 def _text(value: Any) -> str:
     return str(value).replace("\0", "\ufffd")  # PostgreSQL keeps no NUL
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -155,14 +156,34 @@ def _burst(
 
 
 def decode_every(film: Film, times: FrameTimes, wanted: Sequence[int]) -> Iterator[Sample]:
-    """Decode everything and yield the frames `wanted`: for files with few keyframes."""
-    chosen = set(wanted)
+    """Decode everything and yield the frames `wanted`: for files with few keyframes.
+
+    Threads hand their last pictures over together, and a damaged one takes those before it along:
+    what did not come at the end is decoded once more, without threads.
+    """
+    left = sorted(set(wanted))
     container, stream = film.new()
     stream.thread_type = "AUTO"
-    for frame in decode_displayed(container, stream):
-        at = times.frame_of(frame.pts)
-        if at is not None and at in chosen:
-            yield Sample(at, [frame])
+    for sample in _chosen(container, stream, times, left):
+        left = left[bisect_right(left, sample.frame) :]  # frames that are skipped are damaged
+        yield sample
+    film.close()  # whoever goes on with it wants no threads
+    if left:
+        container, stream = film.new()
+        with suppress(av.FFmpegError):  # else from the start
+            container.seek(int(times.pts[left[0]]), stream=stream, backward=True)
+        yield from _chosen(container, stream, times, left)
+
+
+def _chosen(
+    container: InputContainer, stream: VideoStream, times: FrameTimes, wanted: Sequence[int]
+) -> Iterator[Sample]:
+    chosen = set(wanted)
+    with suppress(av.FFmpegError):  # a damaged tail
+        for frame in decode_displayed(container, stream):
+            at = times.frame_of(frame.pts)
+            if at is not None and at in chosen:
+                yield Sample(at, [frame])
 
 
 def grey(frame: VideoFrame, width: int, height: int) -> Grey:

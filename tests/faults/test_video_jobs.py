@@ -14,10 +14,11 @@ from django.conf import settings
 from django.db import connection
 from pytest_django import Settings
 
+from annotation_platform.clock import database_now
 from events.models import Event
 from tests.faults.processes import Broker, Worker, eventually
 from tests.s3 import BUCKET, Application, boto, serve_moto, storage_url, use
-from videos import links, registrations, services, uploads
+from videos import links, processing, registrations, services, uploads
 from videos.demo_clips import KINDS, write_clip
 from videos.jobs import JOB_OF_STAGE, register_rows
 from videos.models import Registration, Upload, Video, VideoJob
@@ -93,6 +94,84 @@ def test_a_killed_worker_leaves_nothing_half_made_and_the_sweep_finishes(
         assert Video.objects.get().state == "ready"
     made = {str(p.relative_to(settings.MEDIA_ROOT)) for p in artefacts.rglob("*") if p.is_file()}
     assert made == set(job.result["files"].values())  # type: ignore[index]
+
+
+def stopped_in_its_decoder(
+    broker: Broker, worker: Worker, folder: Path, *, soft: int, hard: int, failures: int = 0
+) -> tuple[Video, psutil.Process]:
+    """A video whose proxy a worker is at, within these limits, by a decoder that does not go on."""
+    path = folder / "clip.mp4"
+    write_clip(path, KINDS["regular"], seconds=8, size=(640, 360))
+    with path.open("rb") as file:
+        video = services.register_video(actor=None, file=file)
+    services.probe(video.pk)
+    VideoJob.objects.exclude(stage__in=["probe", "proxy"]).delete()
+    VideoJob.objects.filter(stage="proxy").update(failures=failures)
+    broker.restart()  # the messages of the events have the limits of the job itself
+    worker.start()
+    JOB_OF_STAGE["proxy"].apply_async((video.pk,), soft_time_limit=soft, time_limit=hard)
+    eventually(lambda: bool(decoders(worker)), what="its decoder")
+    (decoder,) = decoders(worker)
+    # The last thing it does before it opens the file; from here on it dies with its worker.
+    eventually(lambda: decoder.nice() > psutil.Process(worker.pid).nice(), what="its limits")
+    decoder.suspend()
+    return video, decoder
+
+
+def goes_on(worker: Worker, video: Video, main: int) -> None:
+    """The same worker makes the proxy now."""
+    assert worker.pid == main
+    assert psutil.Process(main).is_running()
+    VideoJob.objects.filter(stage="proxy").update(due_at=database_now())
+    JOB_OF_STAGE["proxy"].delay(video.pk)
+    eventually(lambda: state(video, "proxy") == "done", what="the proxy")
+    assert worker.pid == main
+    (made,) = (p for p in Path(settings.MEDIA_ROOT).rglob("proxy.mp4"))
+    assert str(made.relative_to(settings.MEDIA_ROOT)) == links.key_of(
+        Video.objects.get(pk=video.pk), "proxy"
+    )
+
+
+@pytest.mark.parametrize(("failures", "ends"), [(0, "waiting"), (5, "failed")])
+def test_a_stage_over_its_soft_limit_is_given_back_with_its_reason(
+    broker: Broker, worker_process: Worker, tmp_path: Path, failures: int, ends: str
+) -> None:
+    video, decoder = stopped_in_its_decoder(
+        broker, worker_process, tmp_path, failures=failures, soft=3, hard=60
+    )
+    main = worker_process.pid
+    eventually(lambda: state(video, "proxy") != "running", what="its soft limit")
+    job = VideoJob.objects.get(stage="proxy")
+    assert (job.state, job.failures, job.running_until) == (ends, failures + 1, None)
+    assert job.error == "It took longer than its job may, reading and writing storage included."
+    assert not runs(decoder)
+    assert list(Path(settings.MEDIA_ROOT).glob("artefacts/*/proxy/**/*.mp4")) == []
+    if ends == "waiting":
+        assert job.due_at > database_now()
+        goes_on(worker_process, video, main)
+    else:
+        assert Event.objects.get(type="video.job_failed").data["why"] == job.error
+
+
+def test_a_stage_over_its_hard_limit_dies_alone(
+    broker: Broker, worker_process: Worker, tmp_path: Path
+) -> None:
+    """The pool's child is killed and replaced; the row is found like any dead worker's."""
+    video, decoder = stopped_in_its_decoder(broker, worker_process, tmp_path, soft=6, hard=7)
+    child = decoder.parent()
+    assert child is not None
+    child.suspend()  # it cannot hear the soft limit
+    main = worker_process.pid
+    eventually(lambda: not runs(decoder), what="its hard limit")
+    job = VideoJob.objects.get(stage="proxy")
+    assert (job.state, job.result) == ("running", None)
+    with connection.cursor() as cursor:  # instead of waiting for the lease of a minute to end
+        cursor.execute("UPDATE videos_videojob SET running_until = now() - interval '1 second'"
+                       " WHERE stage = 'proxy'")  # fmt: skip
+    assert processing.due_jobs() == [(video.pk, "proxy")]
+    goes_on(worker_process, video, main)
+    job.refresh_from_db()
+    assert (job.attempts, job.failures) == (2, 0)
 
 
 class Gate:

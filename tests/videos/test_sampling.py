@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
+import av
 import pytest
 
+from tests.videos.files import cut_short
 from videos import sampling
 from videos.demo_clips import KINDS, read_barcode, write_clip
 from videos.probe import probe
@@ -45,6 +48,25 @@ def test_a_file_that_cannot_be_sought_is_read_from_its_start(shared_data: Path) 
         assert sampling.keyframes(film, times)  # read before: it cannot be rewound either
         found = [s.frame for s in sampling.decode_bursts(film, times, [25, 300], 1)]
     assert sorted(found) == [25, 300]
+
+
+def test_a_damaged_last_picture_costs_no_sample_before_it(tmp_path: Path) -> None:
+    """Threads hand their last pictures over together: the error took good ones along."""
+    path = cut_short(tmp_path, seconds=4, keep=0.6)
+    times = probe(path).times
+    good = []
+    with av.open(str(path)) as container:
+        for packet in container.demux(video=0):
+            with suppress(av.FFmpegError):
+                good += [times.frame_of(frame.pts) for frame in packet.decode()]
+    assert 0 < len(good) < len(times)
+    with sampling.Film(path) as film:
+        every = list(sampling.decode_every(film, times, range(len(times))))
+        ends = list(sampling.decode_every(film, times, [0, len(good) - 1, len(times) - 1]))
+    assert [s.frame for s in every] == good
+    assert [s.frame for s in ends] == [0, len(good) - 1]
+    for sample in [*every, *ends]:
+        assert read_barcode(sample.pictures[0].to_ndarray(format="gray")) == sample.frame
 
 
 def test_evenly_keeps_the_ends() -> None:
