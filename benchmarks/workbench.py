@@ -25,9 +25,12 @@ PASSWORD = "frame-by-frame"
 CLAIM = """async () => {
   const token = /csrftoken=([^;]+)/.exec(document.cookie)?.[1] ?? '';
   const get = async path => (await fetch('/api/v1/' + path)).json();
-  const post = async (path, body) => (await fetch('/api/v1/' + path, {method: 'POST',
-    headers: {'Content-Type': 'application/json', 'X-CSRFToken': token},
-    body: JSON.stringify(body)})).json();
+  const post = async (path, body) => {
+    const answer = await fetch('/api/v1/' + path, {method: 'POST',
+      headers: {'Content-Type': 'application/json', 'X-CSRFToken': token},
+      body: JSON.stringify(body)});
+    return answer.status === 204 ? {} : answer.json();  // an acknowledgement has no answer
+  };
   const live = (await get('assignments/?state=active')).results;
   if (live.length) return live[0].id;
   for (const project of (await get('projects/')).results) {
