@@ -91,9 +91,7 @@ def measured(
     if (file is None) == (key is None):
         raise TypeError("Give either a file or a key.")
     if file is not None:
-        file.seek(0)
-        sha256, size = _measure(file)
-        file.seek(0)
+        sha256, size = _measure_file(file)
         name = Path(str(getattr(file, "name", ""))).name
         _refuse_duplicate(sha256)
         key = rules.source_key(sha256, name)
@@ -137,6 +135,16 @@ def enter(*, actor: AbstractBaseUser | None, source: Source, title: str = "") ->
         _refuse_duplicate(source.sha256)
         raise
     return video
+
+
+def _measure_file(file: IO[bytes] | File[bytes]) -> tuple[str, int]:
+    known = getattr(file, "sha256", None)  # made while it was received
+    if known is not None and file.size:  # type: ignore[union-attr]
+        return str(known), int(file.size)  # type: ignore[union-attr]
+    file.seek(0)
+    measured = _measure(file)
+    file.seek(0)
+    return measured
 
 
 def _measure(file: IO[bytes] | File[bytes]) -> tuple[str, int]:

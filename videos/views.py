@@ -24,6 +24,7 @@ from annotation_platform.api.problems import InvalidInput, NotFound, Problem
 from videos import links, queries, registrations, serializers, services, uploads
 from videos.models import Registration, RegistrationRow, Upload, Video
 from videos.problems import NotAvailable
+from videos.receiving import HashingMultiPartParser
 
 
 class VideoFilter(django_filters.FilterSet):  # type: ignore[misc]
@@ -64,7 +65,12 @@ class VideoViewSet(
     )
     @idempotent
     def create(self, request: Request) -> Response:
-        """Upload and register one video (multipart). It is probed in the background."""
+        """Upload and register one video (multipart). It is probed in the background.
+
+        Its checksum is made of the chunks as they arrive, so a duplicate is told without reading
+        the file again, and before it is stored. Large files go straight to storage instead
+        (`/videos/uploads/`), where there is such storage.
+        """
         form = serializers.UploadSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         video = services.register_video(
@@ -81,7 +87,7 @@ class VideoViewSet(
     def get_parsers(self) -> list[Any]:
         # `action` is not known yet when the request is being made.
         creating = getattr(self, "action_map", {}).get("post") == "create"
-        return [MultiPartParser()] if creating else [JSONParser()]
+        return [HashingMultiPartParser()] if creating else [JSONParser()]
 
     @extend_schema(responses=serializers.FrameTimesSerializer)
     @action(detail=True, url_path="frame-times")

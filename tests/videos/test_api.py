@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import random
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -7,11 +9,12 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from contractors.models import User
 from tests.videos.files import named
-from videos import services
+from videos import services, storage
 from videos.demo_clips import KINDS, write_clip
 from videos.models import Video
 from videos.problems import NothingLarger
@@ -45,6 +48,20 @@ def test_upload_list_detail(api: APIClient) -> None:
     assert again.status_code == 409
     assert again.json()["type"] == "/problems/video-already-registered"
     assert again.json()["video"] == made["id"]
+
+
+@pytest.mark.parametrize("size", [5, 200_000])  # kept in memory, and in a file
+def test_an_upload_is_hashed_while_it_arrives(
+    api: APIClient, media_root: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 1000
+    monkeypatch.setattr(storage, "digest", None)  # a second reading
+    content = random.Random(1).randbytes(size)
+    made = upload(api, content).json()
+    assert (made["sha256"], made["size_bytes"]) == (hashlib.sha256(content).hexdigest(), size)
+    assert (media_root / made["key"]).read_bytes() == content
+    monkeypatch.setattr(storage, "save_as", None)
+    assert upload(api, content).json()["type"] == "/problems/video-already-registered"
 
 
 def test_an_upload_repeated_under_its_key_creates_nothing(api: APIClient) -> None:
