@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -134,16 +135,20 @@ def test_a_wrong_proxy_is_noticed(tmp_path: Path) -> None:
         proxy.check_proxy(target, probe(source).times)
 
 
-def test_sound_stays_in_step_with_a_late_start(tmp_path: Path) -> None:
-    """The demo's knocks come once a second of the sound; the proxy must keep them there."""
+@pytest.mark.parametrize("frames", [0, 7])
+def test_sound_stays_in_step_with_a_late_start(tmp_path: Path, frames: int) -> None:
+    """The demo's knocks come once a second of the sound; the proxy, which begins with frame 0,
+    has them as much earlier as that was late."""
     source = tmp_path / "source.mp4"
-    write_clip(source, KINDS["regular"], seconds=3)
+    write_clip(source, replace(KINDS["regular"], late_frames=frames), seconds=3)
+    zero = float(probe(source).times.seconds(0))
+    assert zero == frames / 30
     target, _ = proxy_of(source, tmp_path)
     with av.open(str(target)) as container:
         stream = container.streams.audio[0]
         sound = np.concatenate([f.to_ndarray().ravel() for f in container.decode(stream)])
         rate = stream.rate
-    for second in (1, 2):
+    for second in (1 - zero, 2 - zero):
         window = np.abs(sound[int((second - 0.2) * rate) : int((second + 0.2) * rate)])
         onset = np.argmax(window > 0.5 * window.max()) / rate - 0.2
         assert abs(onset) < 0.01
