@@ -250,6 +250,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "videos.sweep": {"task": "videos.sweep", "schedule": SWEEP_SECONDS},
     "payouts.credit_decided": {"task": "payouts.credit_decided", "schedule": 3600.0},
     "payouts.sweep_payouts": {"task": "payouts.sweep_payouts", "schedule": 60.0},
+    "payouts.sweep_reports": {"task": "payouts.sweep_reports", "schedule": 60.0},
     "payouts.make_statements": {"task": "payouts.make_statements", "schedule": 3600.0},
     "payouts.end_holds": {"task": "payouts.end_holds", "schedule": 900.0},
     "payouts.check_ledger": {"task": "payouts.check_ledger", "schedule": 86_400.0},

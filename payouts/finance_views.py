@@ -152,31 +152,29 @@ class BankReportViewSet(
 
     permission_classes = [IsFinance]
     serializer_class = BankReportSerializer
-    queryset = BankReport.objects.defer("content")
+    queryset = BankReport.objects.defer("content", "differences")
     filterset_fields = ["run"]
 
     @extend_schema(responses=ComparisonSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
-        """The report beside our books as they are now: matched, missing, unexpected, different."""
-        return self._compared(pk)
+        """The report beside our books as they are now: matched, missing, unexpected, different.
 
-    @extend_schema(request=None, responses=ComparisonSerializer)
-    @action(detail=True, methods=["post"])
-    def follow(self, request: Request, pk: str) -> Response:
-        """Move what matches, having seen the comparison. Problem: `report-followed`."""
-        report = self._report(pk)
-        services.follow_report(actor=signed_in(request), report=report)
-        return self._compared(pk)
-
-    def _report(self, pk: str) -> BankReport:
-        # With what the list leaves out: the report itself.
-        reports = BankReport.objects.select_related("run", "followed_by")
-        return get_object_or_404(reports, pk=pk if pk.isdecimal() else 0)
-
-    def _compared(self, pk: str) -> Response:
-        report = self._report(pk)
+        `state` says whether it was taken, is being followed (`lines_done` of `row_count`) or was
+        followed; `outcome` counts what became of its lines, `differences` has them in words.
+        """
+        report = get_object_or_404(BankReport, pk=pk if pk.isdecimal() else 0)
         context = {"comparison": services.compare_report(report)}
         return Response(ComparisonSerializer(report, context=context).data)
+
+    @extend_schema(request=None, responses={202: BankReportSerializer})
+    @action(detail=True, methods=["post"])
+    def follow(self, request: Request, pk: str) -> Response:
+        """Have what matches moved by a worker, having seen the comparison; GET tells how far it is.
+
+        Asking again while it is being followed changes nothing. Problem: `report-followed`.
+        """
+        report = services.ask_to_follow(actor=signed_in(request), report=self.get_object())
+        return Response(BankReportSerializer(report).data, status=202)
 
 
 class ProviderEventFilter(filters.FilterSet):  # type: ignore[misc]  # no types

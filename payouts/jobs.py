@@ -25,6 +25,22 @@ def sweep_payouts() -> dict[str, int]:
     return services.sweep_payouts()
 
 
+@shared_task(name="payouts.follow_report")
+def follow_report(report_id: int) -> None:
+    """Follow a bank's report for a while, then stand in line again, so that others get a turn."""
+    if services.follow_report(report_id):
+        follow_report.delay(report_id)
+
+
+@shared_task(name="payouts.sweep_reports")
+def sweep_reports() -> int:
+    """Go on with reports whose message or worker was lost. Returns how many are unfinished."""
+    unfinished = services.unfinished_reports()
+    for report_id in unfinished:
+        follow_report.delay(report_id)
+    return len(unfinished)
+
+
 @shared_task(name="payouts.end_holds")
 def end_holds() -> int:
     """Give held payables back when their hold is over."""

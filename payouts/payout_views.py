@@ -31,7 +31,6 @@ from payouts.serializers import (
     PayoutRunSerializer,
     PayoutSerializer,
     ReasonInput,
-    ReportInput,
     RunInput,
     StatementSerializer,
     TotalsInput,
@@ -147,7 +146,7 @@ class StatementViewSet(
 class PayoutRunViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[PayoutRun]
 ):
-    """Payout runs, for finance: prepare, lock, have somebody else approve, send, reconcile."""
+    """Payout runs, for finance: prepare, lock, have somebody else approve, send."""
 
     permission_classes = [IsFinance]
     serializer_class = PayoutRunSerializer
@@ -219,33 +218,13 @@ class PayoutRunViewSet(
             raise NotFound()
         return attachment(services.hand_out_file(stored), stored.name, "application/octet-stream")
 
-    @extend_schema(
-        request=ReportInput,
-        responses=inline_serializer(
-            "Reconciliation",
-            {
-                name: serializers.ListField(child=serializers.CharField())
-                for name in ("settled", "failed", "returned", "unchanged", "differences")
-            },
-        ),
-    )
-    @action(detail=True, methods=["post"])
-    def reconcile(self, request: Request, pk: str) -> Response:
-        """Read the bank's report: follow what matches, list every difference."""
-        found = services.reconcile_report(
-            actor=signed_in(request),
-            run=self.get_object(),
-            content=self._body(ReportInput)["content"].encode(),
-        )
-        return Response(vars(found))
-
     @extend_schema(methods=["GET"], responses=BankReportSerializer(many=True), filters=False)
     @extend_schema(methods=["POST"], request=BankReportInput, responses={201: ComparisonSerializer})
     @action(detail=True, methods=["get", "post"])
     def reports(self, request: Request, pk: str) -> Response:
         """The bank's reports about this run; POST keeps one and compares it, and moves nothing.
 
-        `POST /bank-reports/{id}/follow/` then moves what matches. Problem: `unreadable-report`.
+        `POST /bank-reports/{id}/follow/` then has what matches moved. Problem: `unreadable-report`.
         """
         run = self.get_object()
         if request.method == "POST":
@@ -258,7 +237,7 @@ class PayoutRunViewSet(
             )
             context = {"comparison": services.compare_report(report)}
             return Response(ComparisonSerializer(report, context=context).data, status=201)
-        page: Any = self.paginate_queryset(cast(Any, run.reports.defer("content")))
+        page: Any = self.paginate_queryset(cast(Any, run.reports.defer("content", "differences")))
         return self.get_paginated_response(BankReportSerializer(page, many=True).data)
 
     @extend_schema(request=None, responses=PAYOUT_FILES)

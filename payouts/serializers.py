@@ -239,7 +239,3 @@ class TotalsInput(serializers.Serializer[Any]):
 
 class ReasonInput(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=500)
-
-
-class ReportInput(serializers.Serializer[Any]):
-    content = serializers.CharField(help_text="The bank's report: reference,amount,currency,status")

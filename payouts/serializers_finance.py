@@ -137,12 +137,26 @@ class BankReportInput(serializers.Serializer[Any]):
     content = serializers.CharField(help_text="CSV: reference,amount,currency,status")
 
 
+class OutcomeSerializer(serializers.Serializer[Any]):
+    """How many lines of a report came to what; empty before anything was done."""
+
+    settled = serializers.IntegerField(required=False)
+    failed = serializers.IntegerField(required=False)
+    returned = serializers.IntegerField(required=False)
+    unchanged = serializers.IntegerField(required=False)
+    different = serializers.IntegerField(required=False, help_text="Nothing happened to these")
+    missing = serializers.IntegerField(required=False, help_text="Payouts that it leaves out")
+
+
 class BankReportSerializer(serializers.ModelSerializer[BankReport]):
+    state = serializers.ChoiceField(choices=["taken", "following", "followed"])
+    outcome = OutcomeSerializer()
+
     class Meta:
         model = BankReport
         fields = [
             "id", "run", "name", "sha256", "row_count", "uploaded_by", "uploaded_at",
-            "followed_by", "followed_at",
+            "state", "follow_asked_by", "follow_asked_at", "lines_done", "outcome", "followed_at",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -161,6 +175,9 @@ class ComparisonSerializer(BankReportSerializer):
     """The report beside our books as they are now: how many lines of each sort, and the first
     200 of each."""
 
+    differences = serializers.ListField(
+        child=serializers.CharField(), help_text="When it was followed: the first 1,000"
+    )
     counts = serializers.SerializerMethodField()
     matched = serializers.SerializerMethodField(help_text="Following the report moves these")
     unchanged = serializers.SerializerMethodField(help_text="They are where the report says")
@@ -170,7 +187,7 @@ class ComparisonSerializer(BankReportSerializer):
 
     class Meta(BankReportSerializer.Meta):
         fields = [
-            *BankReportSerializer.Meta.fields,
+            *BankReportSerializer.Meta.fields, "differences",
             "counts", "matched", "unchanged", "different", "unexpected", "missing",
         ]  # fmt: skip
         read_only_fields = fields

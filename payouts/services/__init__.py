@@ -4,13 +4,13 @@ assignment → account)."""
 from payouts.services.adopting import decide_found
 from payouts.services.checks import check_ledger, credit_decided
 from payouts.services.credits import credit, credit_assignment, pay_bonus
+from payouts.services.following import ask_to_follow, follow_report, unfinished_reports
 from payouts.services.holds import end_holds, hold_payable, lift_hold
 from payouts.services.methods import require_password, rotate_secrets, set_payout_method
 from payouts.services.outcomes import return_payout, settle_payout
 from payouts.services.reconciling import (
     handle_event,
     receive_event,
-    reconcile_report,
     refresh_payout,
     sweep_payouts,
 )
@@ -18,7 +18,6 @@ from payouts.services.releasing import release_claim
 from payouts.services.reports import (
     compare_report,
     decide_file_payout,
-    follow_report,
     take_report,
 )
 from payouts.services.runs import approve_run, cancel_run, lock_run, prepare_run, run_totals
@@ -34,6 +33,7 @@ from payouts.services.tax import full_tin, permit_full_export, state_tax_form
 
 __all__ = [
     "approve_run",
+    "ask_to_follow",
     "cancel_run",
     "check_ledger",
     "compare_report",
@@ -57,7 +57,6 @@ __all__ = [
     "permit_full_export",
     "prepare_run",
     "receive_event",
-    "reconcile_report",
     "refresh_payout",
     "release_claim",
     "require_password",
@@ -71,5 +70,6 @@ __all__ = [
     "state_tax_form",
     "sweep_payouts",
     "take_report",
+    "unfinished_reports",
     "write_files",
 ]

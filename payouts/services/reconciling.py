@@ -1,22 +1,16 @@
-"""Finding out what became of what was sent: webhooks, look-ups, a bank's report file."""
+"""Finding out what became of what was sent: webhooks and look-ups."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import logging
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
 
 from annotation_platform.clock import database_now
-from contractors.models import User
-from events.services import record
-from payouts.models import Payout, PayoutRun, ProviderEvent
-from payouts.problems import UnreadableReport, WitnessesUnreachable, WrongPayoutState
+from payouts.models import Payout, ProviderEvent
+from payouts.problems import WitnessesUnreachable
 from payouts.rails import ApiRail, Status, Unreachable
 from payouts.rails.registry import API_RAILS, api_rail
 from payouts.services.adopting import TO_SEND, adopt_payment
@@ -29,7 +23,7 @@ logger = logging.getLogger(__name__)
 State = Payout.State
 
 # Where a payout is when a rail says this of it; what is pending stays where it is.
-_TARGETS = {
+TARGETS = {
     Status.PAID: State.SETTLED,
     Status.FAILED: State.FAILED,
     Status.RETURNED: State.RETURNED,
@@ -48,11 +42,15 @@ def refresh_payout(*, payout_id: int, rail: ApiRail | None = None) -> str:
         status = (rail or api_rail(payout.rail)).status(payout.provider_reference)
     except Unreachable:
         return payout.state
-    return _follow(payout_id, status, "The provider says so.").state
+    return follow_status(payout_id, status, "The provider says so.").state
 
 
 @transaction.atomic
-def _follow(payout_id: int, status: Status, reason: str) -> Payout:
+def follow_status(payout_id: int, status: Status, reason: str) -> Payout:
+    """Settle, fail or return a payout as its rail says; what does not follow changes nothing.
+
+    Raises `WrongPayoutState`.
+    """
     payout = lock_payout(payout_id)
     if status is Status.PAID and payout.state == State.SUBMITTED:
         return settle_payout(payout_id=payout_id)
@@ -143,109 +141,3 @@ def sweep_payouts(*, batch: int = 200, now: datetime | None = None) -> dict[str,
             state = refresh_payout(payout_id=payout_id)
         states[state] = states.get(state, 0) + 1
     return states
-
-
-@dataclass
-class Reconciliation:
-    """What a bank's report changed, and every way in which it differs from our books."""
-
-    settled: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    returned: list[str] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    differences: list[str] = field(default_factory=list)
-
-
-def reconcile_report(*, actor: User, run: PayoutRun, content: bytes) -> Reconciliation:
-    """Read a bank's report (CSV: reference, amount, currency, status) about a run's file payouts.
-
-    Status is `paid`, `failed` or `returned`. Each line is one transaction; a line whose amount,
-    currency or reference does not match ours changes nothing and is listed as a difference, as
-    are payouts that the report leaves out. Reading the same report again changes nothing, and
-    costs no query for a line that was followed: a long report that was cut short is gone on with.
-
-    Raises `UnreadableReport` when it is not such a file; nothing is changed then.
-    """
-    lines = read_report(content)
-    found = Reconciliation()
-    seen: set[int] = set()
-    ours = {p.our_reference: p for p in Payout.objects.filter(run=run).order_by("pk")}
-    for number, (reference, cents, currency, status) in enumerate(lines, start=2):
-        payout = ours.get(reference)
-        if payout is None:
-            found.differences.append(f"line {number}: {reference} is not in this run")
-            continue
-        if payout.pk in seen:
-            found.differences.append(f"line {number}: {reference} is there twice")
-            continue
-        seen.add(payout.pk)
-        is_there = (payout.amount_cents, payout.currency, payout.state)
-        if is_there == (cents, currency, _TARGETS.get(status)):
-            found.unchanged.append(reference)
-        else:
-            _reconcile_line(found, number, payout.pk, cents, currency, status)
-    for payout in Payout.objects.filter(run=run, state=State.SUBMITTED).exclude(pk__in=seen):
-        found.differences.append(f"{payout.our_reference} is missing from the report")
-    with transaction.atomic():
-        record(
-            "payout_run.reconciled",
-            actor=actor,
-            subject=run,
-            data={
-                "sha256": hashlib.sha256(content).hexdigest(),
-                "settled": len(found.settled),
-                "failed": len(found.failed),
-                "returned": len(found.returned),
-                "differences": found.differences[:100],
-            },
-        )
-    return found
-
-
-@transaction.atomic
-def _reconcile_line(
-    found: Reconciliation, number: int, payout_id: int, cents: int, currency: str, status: Status
-) -> None:
-    payout = lock_payout(payout_id)
-    reference = payout.our_reference
-    if (cents, currency) != (payout.amount_cents, payout.currency):
-        found.differences.append(
-            f"line {number}: {reference} is {cents} {currency}, "
-            f"ours is {payout.amount_cents} {payout.currency}"
-        )
-        return
-    before = payout.state
-    try:
-        after = _follow(payout_id, status, "The bank's report says so.").state
-    except WrongPayoutState as problem:
-        found.differences.append(f"line {number}: {problem.detail}")
-        return
-    if after != _TARGETS.get(status):
-        found.differences.append(
-            f"line {number}: {reference} is {after}, the bank says {status.value}"
-        )
-    elif before == after:
-        found.unchanged.append(reference)
-    else:
-        getattr(found, after).append(reference)
-
-
-def read_report(content: bytes) -> list[tuple[str, int, str, Status]]:
-    """(our reference, cents, currency, status) of each line. Raises `UnreadableReport`."""
-    try:
-        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
-        return [
-            (row["reference"], _cents(row["amount"]), row["currency"], Status(row["status"]))
-            for row in rows
-        ]
-    except (UnicodeDecodeError, KeyError, ValueError, TypeError, csv.Error) as error:
-        raise UnreadableReport(
-            f"Columns reference, amount (16.00), currency, status (paid, failed, returned): {error}"
-        ) from error
-
-
-def _cents(text: str) -> int:
-    units, dot, cents = text.partition(".")
-    if not (units.isdigit() and (not dot or (len(cents) == 2 and cents.isdigit()))):
-        raise ValueError(f"{text!r} is not an amount with two decimals")
-    return int(units) * 100 + int(cents or 0)

@@ -1,25 +1,25 @@
 """A bank's report, looked at before it is followed: matched, missing, unexpected, and different.
 
-Nothing moves until a person has seen the comparison and says so.
+Nothing moves until a person has seen the comparison and says so (services/following.py).
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 from dataclasses import dataclass, field
 
 from django.db import IntegrityError, transaction
 
-from annotation_platform.clock import database_now
 from contractors.models import User
 from events.services import record
 from payouts.models import BankReport, Payout, PayoutRun
-from payouts.problems import ReportFollowed, UnreadableReport, WrongPayoutState
+from payouts.problems import UnreadableReport, WrongPayoutState
 from payouts.rails import Status
 from payouts.rails.registry import FILE_RAILS
 from payouts.rules import money
 from payouts.services.outcomes import fail_payout, lock_payout, return_payout, settle_payout
-from payouts.services.reconciling import Reconciliation, read_report, reconcile_report
 
 State = Payout.State
 
@@ -130,20 +130,25 @@ def compare_report(report: BankReport) -> Comparison:
     return found
 
 
-def follow_report(*, actor: User, report: BankReport) -> Reconciliation:
-    """Move what matches, as a person who has seen the comparison decides.
+def read_report(content: bytes) -> list[tuple[str, int, str, Status]]:
+    """(our reference, cents, currency, status) of each line. Raises `UnreadableReport`."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+        return [
+            (row["reference"], _cents(row["amount"]), row["currency"], Status(row["status"]))
+            for row in rows
+        ]
+    except (UnicodeDecodeError, KeyError, ValueError, TypeError, csv.Error) as error:
+        raise UnreadableReport(
+            f"Columns reference, amount (16.00), currency, status (paid, failed, returned): {error}"
+        ) from error
 
-    Each line is one transaction and moves its payout once, so a crash half-way is mended by
-    following it again. Raises `ReportFollowed`.
-    """
-    if report.followed_at is not None:
-        raise ReportFollowed(f"{report.followed_by} followed it on {report.followed_at:%Y-%m-%d}.")
-    found = reconcile_report(actor=actor, run=report.run, content=report.content.encode())
-    BankReport.objects.filter(pk=report.pk, followed_at=None).update(
-        followed_by=actor, followed_at=database_now()
-    )
-    report.refresh_from_db()
-    return found
+
+def _cents(text: str) -> int:
+    units, dot, cents = text.partition(".")
+    if not (units.isdigit() and (not dot or (len(cents) == 2 and cents.isdigit()))):
+        raise ValueError(f"{text!r} is not an amount with two decimals")
+    return int(units) * 100 + int(cents or 0)
 
 
 @transaction.atomic

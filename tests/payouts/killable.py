@@ -55,6 +55,7 @@ def _work(command: dict[str, Any]) -> None:
     from payouts.models import PayoutFile, PayoutRun
     from payouts.services import (
         approve_run,
+        follow_report,
         hand_out_file,
         refresh_payout,
         send_payout,
@@ -76,6 +77,8 @@ def _work(command: dict[str, Any]) -> None:
         )
     elif work == "hand_out":
         hand_out_file(PayoutFile.objects.get(pk=subject))
+    elif work == "follow":
+        follow_report(subject)
     elif work == "send":  # what the sweep does with one payout
         if send_payout(payout_id=subject, now=now) == "submitted":
             refresh_payout(payout_id=subject)

@@ -12,8 +12,17 @@ from django.db import connection
 
 from contractors.models import Contractor, User
 from payouts import queries
-from payouts.models import Payable, Payout, PayoutRun
-from payouts.services import approve_run, lock_run, pay_bonus, prepare_run, set_payout_method
+from payouts.models import BankReport, Payable, Payout, PayoutRun
+from payouts.services import (
+    approve_run,
+    ask_to_follow,
+    follow_report,
+    lock_run,
+    pay_bonus,
+    prepare_run,
+    set_payout_method,
+    take_report,
+)
 from payouts.services.witnesses import FOLDER
 from tasks.models import Project
 from tests import factories
@@ -70,6 +79,24 @@ class Finance:
             payout_count=run.payout_count,
             total_cents=run.total_cents,
         )
+
+
+def report_of(*rows: tuple[Payout, str]) -> bytes:
+    """A bank's report that says of these payouts what they are."""
+    lines = ["reference,amount,currency,status"]
+    for payout, status in rows:
+        units, cents = divmod(payout.amount_cents, 100)
+        lines.append(f"{payout.our_reference},{units}.{cents:02d},USD,{status}")
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def followed(actor: User, run: PayoutRun, content: bytes) -> BankReport:
+    """A report that was taken, asked to be followed, and followed by a worker."""
+    report = take_report(actor=actor, run=run, name="bank.csv", content=content)
+    ask_to_follow(actor=actor, report=report)
+    assert not follow_report(report.pk)
+    report.refresh_from_db()
+    return report
 
 
 def check_deferred() -> None:

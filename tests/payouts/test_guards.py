@@ -20,6 +20,7 @@ from django.db import DatabaseError, connection, transaction
 from annotation_platform.clock import database_now
 from payouts.models import PayoutAttempt, ProviderEvent
 from payouts.services import (
+    ask_to_follow,
     credit,
     follow_report,
     hand_out_file,
@@ -319,12 +320,30 @@ ATTACKS: dict[str, Attack] = {
     "payouts_payoutwitness_name_key": attack(copy("payoutwitness")),
     "provider_event_one_per_id": attack(copy("providerevent")),
     # reports
-    "bank_report_followed_by_somebody": attack(
-        update("bankreport", "followed_at = now()", "followed_at IS NULL")
+    "bank_report_follow_asked_by_somebody": attack(
+        update("bankreport", "follow_asked_at = now()", "follow_asked_at IS NULL")
+    ),
+    "bank_report_lines_done_are_asked_for": attack(
+        update("bankreport", "lines_done = 1", "follow_asked_at IS NULL")
+    ),
+    "bank_report_followed_to_its_end": attack(
+        update("bankreport", "followed_at = now()", "follow_asked_at IS NULL")
     ),
     "bank_report_once_per_run": attack(copy("bankreport")),
     "payouts_bankreport_row_count_check": attack(copy("bankreport", sha256="'x'", row_count="-1")),
-    "bank_report_guard": attack(update("bankreport", "content = 'x'")),
+    "payouts_bankreport_lines_done_check": attack(
+        copy(
+            "bankreport",
+            "x.followed_at IS NOT NULL",
+            sha256="'x'",
+            lines_done="-1",
+            followed_at="NULL",
+        )
+    ),
+    "bank_report_guard": attack(update("bankreport", "content = 'x'", "followed_at IS NULL")),
+    "bank_report_progress_guard": attack(
+        update("bankreport", "outcome = '{}'", "followed_at IS NOT NULL")
+    ),
     "payouts_bankreport_no_delete": attack("DELETE FROM payouts_bankreport"),
     # statements
     "statement_follows": attack(
@@ -413,7 +432,8 @@ def rows_in_every_table() -> None:
     report = take_report(
         actor=finance.preparer, run=paid, name="r.csv", content=f"{line}paid\n".encode()
     )
-    follow_report(actor=finance.preparer, report=report)
+    ask_to_follow(actor=finance.preparer, report=report)
+    assert not follow_report(report.pk)
     take_report(
         actor=finance.preparer, run=paid, name="r2.csv", content=f"{line}returned\n".encode()
     )

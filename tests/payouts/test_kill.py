@@ -25,10 +25,18 @@ from django.db import connection
 
 from events.models import Event
 from payouts.models import Payout, PayoutRun, PayoutWitness
-from payouts.services import check_ledger, hand_out_file, sweep_payouts, write_files
+from payouts.services import (
+    ask_to_follow,
+    check_ledger,
+    hand_out_file,
+    sweep_payouts,
+    take_report,
+    unfinished_reports,
+    write_files,
+)
 from payouts.services.witnesses import FOLDER
 from tests.payouts.backups import Backups
-from tests.payouts.scenes import Finance, balances, leave_witness, payout_of, states
+from tests.payouts.scenes import Finance, balances, leave_witness, payout_of, report_of, states
 from tests.payouts.stripe_fake.server import FAULTS, StripeFake
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
@@ -335,4 +343,54 @@ def test_killed_at_the_witness_of_a_file(
     assert payout_of(person).state == "submitted"
     assert (payout_of(person).rail, payout_of(person).our_reference) == ("file", reference)
     assert balances(person) == (0, 1800)
+    assert check_ledger() == []
+
+
+# --- a bank's report ------------------------------------------------------------------------------
+
+FOLLOWED = 4  # three payouts that move, one commit each; the end
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_report_whose_worker_is_killed_is_followed_to_its_end(
+    workers: Workers, when: str
+) -> None:
+    finance = Finance()
+    for kill_at in range(1, FOLLOWED + 1):
+        ada, bob, eve, dan = (finance.payee(1600, 200) for _ in range(4))
+        run = finance.approved()
+        write_files(run=run)
+        content = report_of(
+            (payout_of(ada), "paid"), (payout_of(ada), "paid"), (payout_of(bob), "failed"),
+            (payout_of(eve), "returned"),
+        )  # fmt: skip
+        report = take_report(actor=finance.approver, run=run, name="r", content=content)
+        ask_to_follow(actor=finance.approver, report=report)
+
+        killed = workers.run(kill_at, when, "commit", "follow", report.pk)
+
+        assert killed == signal.SIGKILL
+        last = kill_at == FOLLOWED and when == "after"
+        assert unfinished_reports() == ([] if last else [report.pk])
+        assert workers.run(work="follow", subject=report.pk) == 0
+        report.refresh_from_db()
+        assert (report.state, report.lines_done) == ("followed", 4)
+        assert report.outcome == {
+            "settled": 1, "failed": 1, "returned": 1, "unchanged": 0, "different": 1, "missing": 1
+        }  # fmt: skip
+        assert report.differences == [
+            f"line 3: {payout_of(ada).our_reference} is there twice",
+            f"{payout_of(dan).our_reference} is missing from the report",
+        ]
+        found = [balances(person) for person in (ada, bob, eve, dan)]
+        assert found == [(0, 0), (1800, 0), (1800, 0), (0, 1800)]
+        for person, moved in ((ada, 1), (bob, 1), (eve, 2), (dan, 0)):
+            told = Event.objects.filter(
+                subject_type="payouts.payout",
+                subject_id=payout_of(person).pk,
+                type__in=["payout.settled", "payout.failed", "payout.returned"],
+            )
+            assert told.count() == moved
+        reconciled = Event.objects.filter(type="payout_run.reconciled", subject_id=run.pk)
+        assert reconciled.count() == 1
     assert check_ledger() == []

@@ -18,7 +18,7 @@ from contractors.models import Contractor, User
 from payouts import queries
 from payouts.encryption import decrypt_json
 from payouts.models import Payout, PayoutMethod
-from payouts.services import make_statements, rotate_secrets
+from payouts.services import follow_report, make_statements, rotate_secrets
 from tests import factories
 from tests.payouts.scenes import BANK, Finance, balances, payout_of, states
 from tests.payouts.test_statements import LATER
@@ -76,16 +76,18 @@ def test_a_run_from_first_to_last(finance: Finance) -> None:
             (eve, "7.00", "failed"),
         )
     ) + "AP-unknown,1.00,USD,paid\r\n"  # fmt: skip
-    found = post(approver, f"{run['id']}/reconcile/", {"content": report})
-    assert found["settled"] == [payout_of(ada).our_reference]
-    assert found["failed"] == [payout_of(eve).our_reference]
-    bob_reference = payout_of(bob).our_reference
+    taken = post(approver, f"{run['id']}/reports/", {"name": "r", "content": report}, status=201)
+    asked = approver.post(f"/api/v1/bank-reports/{taken['id']}/follow/")
+    assert (asked.status_code, asked.json()["state"]) == (202, "following")
+    assert not follow_report(taken["id"])  # a worker
+    found = approver.get(f"/api/v1/bank-reports/{taken['id']}/").json()
+    assert found["outcome"] == {
+        "settled": 1, "failed": 1, "returned": 0, "unchanged": 0, "different": 2, "missing": 0
+    }  # fmt: skip
     assert found["differences"] == [
-        f"line 3: {bob_reference} is 1601 USD, ours is 1600 USD",
+        f"line 3: {payout_of(bob).our_reference} is 1601 USD, ours is 1600 USD",
         "line 5: AP-unknown is not in this run",
     ]
-    again = post(approver, f"{run['id']}/reconcile/", {"content": report})
-    assert again["settled"] == again["failed"] == []
     assert (states(ada), balances(ada)) == ([(1600, "paid"), (1600, "paid")], (0, 0))
     assert (states(bob), balances(bob)) == ([(1600, "batched")], (0, 1600))
     assert (states(eve), balances(eve)) == ([(700, "accrued")], (700, 0))
@@ -109,7 +111,8 @@ def test_an_unreadable_report_changes_nothing(finance: Finance, content: str) ->
     finance.payee(1600)
     run = finance.approved()
     client = factories.client_for(finance.approver)
-    answer = client.post(f"/api/v1/payout-runs/{run.pk}/reconcile/", {"content": content})
+    body = {"name": "r", "content": content}
+    answer = client.post(f"/api/v1/payout-runs/{run.pk}/reports/", body)
     assert answer.status_code == 400
     assert set(Payout.objects.values_list("state", flat=True)) == {"approved"}
 

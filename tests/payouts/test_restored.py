@@ -28,7 +28,6 @@ from payouts.services import (
     decide_found,
     hand_out_file,
     receive_event,
-    reconcile_report,
     send_payout,
     set_payout_method,
     sweep_payouts,
@@ -40,6 +39,7 @@ from tests.payouts.scenes import (
     BANK,
     Finance,
     balances,
+    followed,
     leave_witness,
     payout_of,
     reference,
@@ -393,8 +393,8 @@ def test_a_file_that_was_handed_out_is_not_made_again(finance: Finance) -> None:
         f"{reference(person, 1)},{cents},USD,paid\n"
         for person, cents in ((bob, "16.00"), (eve, "16.00"), (kim, "5.00"))
     )
-    found = reconcile_report(actor=finance.approver, run=run, content=report.encode())
-    assert (len(found.settled), found.differences) == (3, [])
+    found = followed(finance.approver, run, report.encode())
+    assert (found.outcome["settled"], found.differences) == (3, [])
     assert balances(eve) == (200, 0)
     finance.earn(eve, 100)
     assert lines(finance.approved()) == [(reference(eve, 2), "3.00")]

@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from annotation_platform.clock import database_now
 from events.models import Event
 from payouts.models import BankReport, Hold, Payable, Payout, PayoutRun, ProviderEvent, TaxForm
-from payouts.services import settle_payout, state_tax_form, write_files
+from payouts.services import follow_report, settle_payout, state_tax_form, write_files
 from tests import factories
 from tests.payouts.scenes import Finance, leave_witness, payout_of, states
 from tests.payouts.test_finance_api import report_of
@@ -142,7 +142,19 @@ def test_a_run_from_first_to_last(finance: Finance, desk: Client, log_in: LogIn)
     assert payout_of(bob).our_reference in page  # missing
     assert payout_of(ada).state == "submitted"
     page = send(desk, f"/money/reports/{report.pk}/")
-    assert "Followed by" in page
+    assert "0 of 2 lines done" in page
+    assert 'hx-trigger="every 2s"' in page
+    assert "Follow the report" not in page
+    assert "AP-x" not in page  # nothing that looks finished
+    assert "being followed, 0 of 2 lines" in read(desk, f"/money/runs/{run.pk}/")
+    assert payout_of(ada).state == "submitted"
+    assert not follow_report(report.pk)  # a worker
+    page = read(desk, f"/money/reports/{report.pk}/")
+    assert "All 2 lines, for " in page
+    assert "<dt>Settled</dt><dd>1</dd>" in page
+    assert "<li>line 3: AP-x is not in this run</li>" in page
+    assert "hx-trigger" not in page
+    assert ", followed<" in read(desk, f"/money/runs/{run.pk}/")
     assert [payout_of(person).state for person in (ada, bob)] == ["settled", "submitted"]
     assert "followed already" in send(desk, f"/money/reports/{report.pk}/")
 

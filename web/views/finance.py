@@ -131,7 +131,9 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
         "state": state,
         "page": page_of(request, payouts.filter(state=state) if state else payouts),
         "files": files,
-        "reports": found.reports.defer("content").select_related("uploaded_by").order_by("-pk"),
+        "reports": found.reports.defer("content", "differences")
+        .select_related("uploaded_by")
+        .order_by("-pk"),
     }
     return show(request, "finance/run.html", context)
 
@@ -218,17 +220,19 @@ def upload_report(request: HttpRequest, pk: int) -> HttpResponse:
 @for_roles("finance")
 @require_http_methods(["GET", "POST"])
 def report(request: HttpRequest, pk: int) -> HttpResponse:
-    """A report beside our books; POST follows it."""
+    """A report beside our books, or how far its worker is; POST has it followed."""
     found = get_object_or_404(
-        BankReport.objects.select_related("run", "uploaded_by", "followed_by"), pk=pk
+        BankReport.objects.select_related("run", "uploaded_by", "follow_asked_by"), pk=pk
     )
     if request.method == "POST":
         attempt(
             request,
-            lambda: services.follow_report(actor=caller(request), report=found),
-            "Followed. What differs is still listed below.",
+            lambda: services.ask_to_follow(actor=caller(request), report=found),
+            "It is being followed.",
         )
         return redirect("bank-report", pk)
+    if found.state == "following":  # what matches changes with every line: compared at the end
+        return show(request, "finance/report.html", {"report": found})
     comparison = services.compare_report(found)
     sorts = (
         ("matched", "Matched: following the report moves these"),

@@ -12,21 +12,24 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from payouts.models import Payout, ProviderEvent
-from payouts.problems import NothingToPay, WrongPayoutState
+from payouts.problems import NothingToPay, ReportFollowed, WrongPayoutState
 from payouts.services import (
     approve_run,
+    ask_to_follow,
     cancel_run,
     decide_file_payout,
     decide_unknown,
+    follow_report,
     hand_out_file,
     handle_event,
     lock_run,
     prepare_run,
     receive_event,
-    reconcile_report,
     refresh_payout,
     send_payout,
     settle_payout,
+    take_report,
+    unfinished_reports,
     write_files,
 )
 from tests.payouts.machine.crashes import CRASHES, CRASHING, Crash, CrashingRail, crashing
@@ -212,8 +215,16 @@ class Paying(World):
         content = "reference,amount,currency,status\n" + "\n".join(lines)
         for run in self.runs("approved"):
             for _ in range(times):
-                with crashing(crash):
-                    reconcile_report(actor=self.approver, run=run, content=content.encode())
+                with crashing(crash), contextlib.suppress(ReportFollowed):
+                    ask_to_follow(
+                        actor=self.approver,
+                        report=take_report(
+                            actor=self.approver, run=run, name="r", content=content.encode()
+                        ),
+                    )
+                for report_id in unfinished_reports():
+                    with crashing(crash):
+                        follow_report(report_id)
 
     def the_bank_is_asked(self) -> None:
         """A file that was downloaded in a lost history may never have been handed in."""
