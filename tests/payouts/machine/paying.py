@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 from typing import Any
 
 import pytest
@@ -38,6 +39,8 @@ from tests.payouts.stripe_fake.server import FAULTS
 
 # What hangs for real seconds is left to test_sending.py.
 QUICK_FAULTS = tuple(fault for fault in FAULTS if fault != "hang_after")
+
+_reports = itertools.count(1)
 
 At = tuple[int, str] | None
 
@@ -212,7 +215,9 @@ class Paying(World):
                 lines += [lines[-1], f"{reference},0.01,{self.currency},returned"]
         if wrong:
             lines.append(f"AP-unknown,1.00,{self.currency},paid")
-        content = "reference,amount,currency,status\n" + "\n".join(lines)
+        # No two of a bank's reports are the same file, but for those that come `times` over.
+        columns = f"reference,amount,currency,status,report {next(_reports)}"
+        content = f"{columns}\n" + "\n".join(lines)
         for run in self.runs("approved"):
             for _ in range(times):
                 with crashing(crash), contextlib.suppress(ReportFollowed):
