@@ -187,6 +187,7 @@ SPECTACULAR_SETTINGS = {
         "PayableKind": "payouts.models.Payable.Kind",
         "PayableState": "payouts.models.Payable.State",
         "PayoutState": "payouts.models.Payout.State",
+        "BankReportState": "payouts.models.BankReport.State",
         "PayoutRunState": "payouts.models.PayoutRun.State",
         "PayoutAttemptOutcome": "payouts.models.PayoutAttempt.Outcome",
         "Rail": "payouts.models.Rail",

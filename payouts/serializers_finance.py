@@ -149,7 +149,7 @@ class OutcomeSerializer(serializers.Serializer[Any]):
 
 
 class BankReportSerializer(serializers.ModelSerializer[BankReport]):
-    state = serializers.ChoiceField(choices=["taken", "following", "followed"])
+    state = serializers.ChoiceField(choices=BankReport.State.choices)
     outcome = OutcomeSerializer()
 
     class Meta:

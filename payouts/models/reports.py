@@ -20,6 +20,11 @@ class BankReport(models.Model):
     written to it afterwards, and only forwards (triggers).
     """
 
+    class State(models.TextChoices):
+        TAKEN = "taken"
+        FOLLOWING = "following"
+        FOLLOWED = "followed"
+
     run = models.ForeignKey(PayoutRun, on_delete=models.PROTECT, related_name="reports")
     name = models.CharField(max_length=200)
     content = models.TextField()
@@ -65,11 +70,11 @@ class BankReport(models.Model):
         return f"report {self.name} about run {self.run_id}"
 
     @property
-    def state(self) -> str:
-        """taken, following (asked for and under way) or followed."""
+    def state(self) -> State:
+        """Following: asked for, and not done to its end."""
         if self.followed_at is not None:
-            return "followed"
-        return "taken" if self.follow_asked_at is None else "following"
+            return self.State.FOLLOWED
+        return self.State.TAKEN if self.follow_asked_at is None else self.State.FOLLOWING
 
     @property
     def outcome_in_order(self) -> list[tuple[str, int]]:

@@ -17,8 +17,7 @@ from reviews.services.decisions import Grounds, decide_work
 from tasks import services
 from tasks.models import ProjectPace
 from tests import factories
-from tests.payouts.scenes import Finance, payout_of
-from tests.payouts.test_finance_api import report_of
+from tests.payouts.scenes import Finance, payout_of, report_of
 from tests.reviews.scene import FAR, GOOD, handed_in
 from videos.registrations import begin, carry_out
 from web.urls import urlpatterns

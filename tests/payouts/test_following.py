@@ -24,6 +24,7 @@ from payouts.services import (
     write_files,
 )
 from payouts.services import following as module
+from payouts.services.reconciling import follow_status
 from tests import factories
 from tests.payouts.scenes import Finance, balances, followed, payout_of, report_of
 from tests.races.together import run_together
@@ -113,7 +114,7 @@ def test_a_job_gives_others_a_turn_and_goes_on_where_it_was(
     monkeypatch.setattr(
         jobs.services, "follow_report", lambda report_id: follow_report(report_id, seconds=0)
     )
-    far = []
+    far: list[int | str] = []
     while not far or far[-1] != "followed":
         jobs.follow_report(report.pk)
         report.refresh_from_db()
@@ -144,7 +145,7 @@ def test_a_line_that_our_books_refuse_is_listed_and_the_others_are_followed(
     finance: Finance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, (ada, bob, eve) = with_bank(finance, 3)
-    move = module.follow_status
+    move = follow_status
 
     def refuses(payout_id: int, *args: Any) -> Payout:
         moved = move(payout_id, *args)

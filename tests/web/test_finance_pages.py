@@ -15,8 +15,7 @@ from events.models import Event
 from payouts.models import BankReport, Hold, Payable, Payout, PayoutRun, ProviderEvent, TaxForm
 from payouts.services import follow_report, settle_payout, state_tax_form, write_files
 from tests import factories
-from tests.payouts.scenes import Finance, leave_witness, payout_of, states
-from tests.payouts.test_finance_api import report_of
+from tests.payouts.scenes import Finance, leave_witness, payout_of, report_of, states
 from tests.payouts.test_tax import W8BEN, W9
 from tests.web.browsers import LogIn
 
