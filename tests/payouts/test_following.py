@@ -11,7 +11,7 @@ import pytest
 from django.db import IntegrityError
 
 from events.models import Event
-from payouts import jobs
+from payouts import jobs, services
 from payouts.models import BankReport, Payout, PayoutRun
 from payouts.problems import ReportFollowed
 from payouts.services import (
@@ -112,7 +112,7 @@ def test_a_job_gives_others_a_turn_and_goes_on_where_it_was(
     lines = report_of((ada, "paid"), (ada, "paid"), (bob, "paid"))
     report = asked(finance, run, lines)
     monkeypatch.setattr(
-        jobs.services, "follow_report", lambda report_id: follow_report(report_id, seconds=0)
+        services, "follow_report", lambda report_id: follow_report(report_id, seconds=0)
     )
     far: list[int | str] = []
     while not far or far[-1] != "followed":
