@@ -231,9 +231,8 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
             "It is being followed.",
         )
         return redirect("bank-report", pk)
-    if (
-        found.state == BankReport.State.FOLLOWING
-    ):  # what matches changes with every line: compared at the end
+    if found.state == BankReport.State.FOLLOWING:
+        # What matches changes with every line: it is compared again at the end.
         return show(request, "finance/report.html", {"report": found})
     comparison = services.compare_report(found)
     sorts = (
