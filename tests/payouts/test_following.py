@@ -25,6 +25,7 @@ from payouts.services import (
 )
 from payouts.services import following as module
 from payouts.services.reconciling import follow_status
+from payouts.services.reports import read_report
 from tests import factories
 from tests.payouts.scenes import Finance, balances, followed, payout_of, report_of
 from tests.races.together import run_together
@@ -226,3 +227,24 @@ def test_workers_that_meet_at_a_report_move_each_line_once(finance: Finance) -> 
     assert Event.objects.filter(type="payout.returned").count() == 4
     assert Event.objects.filter(type="payout_run.reconciled").count() == 1
     assert check_ledger() == []
+
+
+def test_a_worker_that_was_overtaken_leaves_and_counts_nothing(
+    finance: Finance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, payouts = with_bank(finance, 3)
+    report = asked(finance, run, report_of(*((payout, "paid") for payout in payouts)))
+    read = read_report
+
+    def after_another(content: bytes) -> Any:
+        monkeypatch.setattr(module, "read_report", read)
+        assert follow_report(report.pk, seconds=0)  # another worker does the first line
+        return read(content)
+
+    monkeypatch.setattr(module, "read_report", after_another)
+    assert not follow_report(report.pk)
+    report.refresh_from_db()
+    assert (report.lines_done, report.outcome) == (1, NOTHING | {"settled": 1})
+    assert not follow_report(report.pk)
+    report.refresh_from_db()
+    assert report.outcome == NOTHING | {"settled": 3}
