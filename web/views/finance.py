@@ -228,7 +228,7 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
         attempt(
             request,
             lambda: services.ask_to_follow(actor=caller(request), report=found),
-            "It is being followed.",
+            "Handed to a worker, which follows it.",
         )
         return redirect("bank-report", pk)
     if found.state == BankReport.State.FOLLOWING:
